@@ -1,0 +1,30 @@
+/** The log: pino, JSON lines for machines, one readable line for people at a terminal. Always on stderr. */
+
+import { pino } from "pino";
+import { default as pretty } from "pino-pretty";
+import type { Logger } from "../ports.ts";
+
+export interface LogOptions {
+  readonly level: "debug" | "info" | "warn" | "error" | "silent";
+  /** `auto`: text at a terminal, JSON elsewhere. */
+  readonly format: "auto" | "json" | "text";
+  readonly isTerminal: boolean;
+}
+
+/** A logger that writes to stderr at once: what was logged before a crash is there. */
+export function createLogger({ level, format, isTerminal }: LogOptions): Logger {
+  const asText = format === "text" || (format === "auto" && isTerminal);
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const text = () =>
+    pretty({ destination: 2, sync: true, colorize: isTerminal, translateTime: "HH:MM:ss", singleLine: true });
+  const log = asText ? pino(options, text()) : pino(options, pino.destination({ dest: 2, sync: true }));
+  return {
+    debug: (message, fields = {}) => log.debug(fields, message),
+    info: (message, fields = {}) => log.info(fields, message),
+    warn: (message, fields = {}) => log.warn(fields, message),
+    error: (message, fields = {}) => log.error(fields, message),
+  };
+}
+
+/** A logger that says nothing. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

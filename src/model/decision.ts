@@ -1,0 +1,186 @@
+/**
+ * Inputs and decisions of a cluster's fold: the whole record (rules R1, R5). Nothing else reaches a decision, and
+ * the decisions of equal inputs are equal to the byte.
+ */
+
+import type { ClusterRules, Direction, ReceiverClass, Severity, State } from "./alarm.ts";
+import type { SealedTick } from "./tick.ts";
+
+/** What became of one attempt (rule D1). */
+export type OutcomeKind =
+  /** 2xx. */
+  | "accepted"
+  /** 409 of a control receiver: it is doing something else. */
+  | "busy"
+  /** Proved not to have run: DNS, refused, connect timeout, 403, 429, 503. */
+  | "not_run"
+  /** It may have run: reset, timeout, 500, 502, 504 after the first byte of the body. */
+  | "uncertain"
+  /** An answer that no retry will change. */
+  | "rejected"
+  /** No byte was written, because a gate closed or a cancel came first (rule D2). */
+  | "cancelled";
+
+/** Facts of an attempt that are kept for people and never read by the fold. */
+export interface AttemptDetail {
+  /** Wall clock of the attempt's start, epoch ms. */
+  readonly startedAt: number;
+  readonly connectMs?: number;
+  readonly totalMs: number;
+  /** First 2 kB of the answer. */
+  readonly answer?: string;
+  readonly requestId?: string;
+}
+
+export interface Outcome {
+  readonly kind: "outcome";
+  readonly deliveryId: string;
+  readonly attempt: number;
+  readonly outcome: OutcomeKind;
+  readonly status?: number;
+  readonly reason: string;
+  readonly retryAfterS?: number;
+  readonly detail?: AttemptDetail;
+}
+
+/** The process began to run: what was under way is settled by rule D3. */
+export interface Start {
+  readonly kind: "start";
+  /** Number of the last tick that is in the past: the first tick of this run is later. */
+  readonly number: number;
+  readonly at: number;
+  readonly intervalMs: number;
+}
+
+/** The process is about to end: nothing more is sent until the next start. */
+export interface Stop {
+  readonly kind: "stop";
+}
+
+export type Command =
+  | { readonly kind: "command"; readonly command: "rules"; readonly rules: ClusterRules }
+  | { readonly kind: "command"; readonly command: "forget"; readonly source: string };
+
+export type Input = SealedTick | Outcome | Start | Stop | Command;
+
+/** An input with its place in the cluster's gapless sequence. */
+export interface RecordedInput {
+  readonly seq: number;
+  readonly input: Input;
+}
+
+/** Aodh's `reason_data` of a threshold alarm. */
+export interface ReasonData {
+  readonly disposition: "inside" | "outside" | "unknown";
+  readonly count: number;
+  /** `null` when no datapoint has a value. */
+  readonly mostRecent: number | null;
+}
+
+/** What a receiver is told: Aodh's seven facts. */
+export interface Notification {
+  readonly alarmName: string;
+  readonly alarmId: string;
+  readonly severity: Severity;
+  readonly previous: State;
+  readonly current: State;
+  readonly reason: string;
+  readonly reasonData: ReasonData;
+}
+
+/** How a delivery ended (rule D6). */
+export type DeliveryEnd =
+  | "delivered"
+  | "busy"
+  | "uncertain"
+  | "superseded"
+  | "expired"
+  | "rejected"
+  | "dead"
+  | "dropped"
+  | "shadow";
+
+/** Why an action waits: a closed set, each explained by its `reason`. */
+export type Gate = "evidence" | "opposite" | "lane" | "cooldown" | "backoff" | "direction";
+
+/** Whether the cluster changed after an action (rule L4). */
+export type EffectLabel = "effective" | "unclear" | "no_effect";
+
+/** Every decision carries the label of the tick it was made at, never a latency or a row id. */
+export type Decision =
+  | {
+      readonly d: "transition";
+      readonly at: number;
+      readonly alarmId: string;
+      readonly name: string;
+      readonly transition: number;
+      readonly from: State;
+      readonly to: State;
+      readonly reason: string;
+      readonly reasonData: ReasonData;
+      /** Why it changed when not by evaluation. */
+      readonly by?: "rule change";
+    }
+  | {
+      readonly d: "send";
+      readonly at: number;
+      readonly delivery: string;
+      readonly attempt: number;
+      readonly receiver: string;
+      readonly class: ReceiverClass;
+      readonly direction: Direction;
+      readonly transition: number;
+      readonly repeat: number;
+      readonly notification: Notification;
+    }
+  | {
+      readonly d: "hold";
+      readonly at: number;
+      readonly alarmId: string;
+      readonly what: "action" | "repeat";
+      readonly gate: Gate;
+      readonly reason: string;
+    }
+  | { readonly d: "release"; readonly at: number; readonly alarmId: string; readonly reason: string }
+  | { readonly d: "cancel"; readonly at: number; readonly delivery: string; readonly reason: string }
+  | {
+      readonly d: "end";
+      readonly at: number;
+      readonly delivery: string;
+      readonly end: DeliveryEnd;
+      readonly reason: string;
+    }
+  | {
+      readonly d: "effect";
+      readonly at: number;
+      readonly alarmId: string;
+      readonly transition: number;
+      readonly effect: EffectLabel;
+      readonly direction: Direction;
+      /** Ticks from the send to the effect, or to the end of settling. */
+      readonly ticks: number;
+      /** Names of the servers that came or went. */
+      readonly servers: readonly string[];
+    };
+
+/** A delivery as the ledger keeps it. */
+export interface Delivery {
+  readonly id: string;
+  readonly clusterId: string;
+  readonly alarmId: string;
+  readonly alarmName: string;
+  readonly receiver: string;
+  readonly class: ReceiverClass;
+  readonly direction: Direction;
+  readonly transition: number;
+  readonly repeat: number;
+  /** Label of the tick of its decision, epoch ms. */
+  readonly createdAt: number;
+  /** `waiting`: for its turn or its next attempt; `claimed`: an attempt is under way. */
+  readonly status: "waiting" | "claimed" | DeliveryEnd;
+  /** Attempts claimed so far. */
+  readonly attempts: number;
+  /** Last thing that is known of it, in words. */
+  readonly reason: string;
+  readonly notification: Notification;
+}

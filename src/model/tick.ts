@@ -1,0 +1,103 @@
+/** Ticks, what one source reports at one, and the sealed tick that the evaluator folds. */
+
+import type { MemberState } from "./meters.ts";
+
+/** An instant at which everything is collected and judged (rule T1). */
+export interface Tick {
+  /** Grows by one with each interval of monotonic time, also over restarts. */
+  readonly number: number;
+  /** The wall clock's `k × interval`, epoch ms. */
+  readonly at: number;
+}
+
+/** Counter columns of one row as HAProxy printed them (decimal text: they may pass 2^53). */
+export type RawCounters = Readonly<Record<string, string>>;
+
+/** What a later scrape, also one after a restart, subtracts from (rule R3). */
+export interface Baseline {
+  readonly process: ProcessIdentity;
+  /** Wall clock of the scrape, epoch ms: the only clock that two runs of ours share. */
+  readonly at: number;
+  /** Raw counters by row key `<pxname>/<svname>/<type>`. */
+  readonly rows: Readonly<Record<string, RawCounters>>;
+}
+
+/** Which HAProxy process answered. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Seconds; with a fraction where HAProxy prints one. */
+  readonly uptimeS: number;
+  /** `Start_time_sec` where HAProxy prints it (2.4 and later). */
+  readonly startTimeS: number | undefined;
+  readonly version: string;
+}
+
+/** A weighted mean that can still be combined: Σ value × weight and Σ weight. */
+export interface MeanPart {
+  readonly sum: number;
+  readonly weight: number;
+}
+
+/** What one source says of one cluster at one tick: parts that add up over sources. */
+export interface ClusterSlice {
+  readonly clusterId: string;
+  /** Seconds that the increases span: 0 when there is no baseline or the gap was too long for a rate. */
+  readonly coveredS: number;
+  /** Increase of each counter meter since the source's previous scrape. */
+  readonly increases: Readonly<Record<string, number>>;
+  /** Value of each `sum` meter. */
+  readonly sums: Readonly<Record<string, number>>;
+  readonly means: Readonly<Record<string, MeanPart>>;
+  /** State of each server name. */
+  readonly members: Readonly<Record<string, MemberState>>;
+  /** The process is a new one and the old one had sessions open (rule E4). */
+  readonly reload: boolean;
+  /** The increases span a gap too long for a rate: they count in totals only. */
+  readonly gap: boolean;
+  /** Sessions are open now. */
+  readonly open: boolean;
+  /** Bytes moved since the previous scrape. */
+  readonly moved: boolean;
+  readonly baseline: Baseline;
+}
+
+/** A scrape of one source at one tick, ready for the bus. An error is a report too. */
+export interface ScrapeReport {
+  readonly tick: Tick;
+  readonly source: string;
+  readonly durationMs: number;
+  readonly outcome:
+    | { readonly ok: true; readonly slices: readonly ClusterSlice[] }
+    | { readonly ok: false; readonly code: string; readonly reason: string };
+}
+
+/** What a sealed tick says of one known source. Flags are there only when set, to keep the record small. */
+export interface SourceAtTick {
+  readonly name: string;
+  /** Seconds covered by what this source reported at this tick; 0 with `error`. */
+  readonly coveredS: number;
+  readonly error?: string;
+  readonly reload?: true;
+  readonly gap?: true;
+  readonly open?: true;
+  readonly moved?: true;
+}
+
+/** The sealed tick of one cluster: the one input that carries measurements (rules T3, R1). */
+export interface SealedTick {
+  readonly kind: "tick";
+  readonly number: number;
+  /** Label, epoch ms. */
+  readonly at: number;
+  /** Value of each meter that has one. */
+  readonly values: Readonly<Record<string, number>>;
+  /** Every known source, by name in order. */
+  readonly sources: readonly SourceAtTick[];
+  /** Servers whose state changed since the tick before; `null`: gone. In order of name. */
+  readonly members: readonly (readonly [name: string, state: MemberState | null])[];
+}
+
+/** All known sources reported: only such a tick says who is there (rules J6, L4). */
+export function isComplete(tick: SealedTick): boolean {
+  return tick.sources.length > 0 && tick.sources.every((source) => source.error === undefined);
+}
