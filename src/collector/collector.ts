@@ -1,0 +1,164 @@
+/** Scrapes every source once a tick, all in parallel, each with its own deadline; publishes what they say. */
+
+import { glob } from "node:fs/promises";
+import { isGlob, matchesGlob } from "../lib/globs.ts";
+import { fnv1a32 } from "../lib/hash.ts";
+import type { Baseline, Tick } from "../model/tick.ts";
+import type { Clock, Logger, SampleBus, Timer } from "../ports.ts";
+import type { ClusterRows, ProxyClusters } from "./mapping.ts";
+import { clustersOfProxy, entryOf } from "./mapping.ts";
+import type { Scrape } from "./source.ts";
+import { Source } from "./source.ts";
+
+/** One entry of `collector.sources`. */
+export interface SourceEntry {
+  readonly name: string;
+  /** Path or glob of a stats socket. */
+  readonly socket: string;
+  /** Built-in default: its absence is no news. */
+  readonly quiet: boolean;
+}
+
+export interface CollectorOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bus: SampleBus;
+  readonly entries: readonly SourceEntry[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly clusters: readonly ClusterRows[];
+  /** Proxies that belong to nobody on purpose. */
+  readonly ignore: readonly string[];
+  readonly unmapped: "warn" | "ignore";
+  /** Recorded raw counters, by source. */
+  readonly baselines: ReadonlyMap<string, ReadonlyMap<string, Baseline>>;
+  /** Sources that some cluster knows: asked also when no glob finds them (any more). */
+  readonly known: readonly string[];
+}
+
+/** What is known of a source, for people. */
+export interface SourceStatus {
+  readonly name: string;
+  readonly socket: string;
+  readonly ok: boolean;
+  readonly code: string;
+  readonly reason: string;
+  readonly unmapped: readonly string[];
+  readonly skippedRows: number;
+}
+
+/** Largest offset of a scrape from its tick, ms (rule T2). */
+export function maxOffsetMs(intervalMs: number): number {
+  return Math.min(intervalMs / 10, 1000);
+}
+
+export class Collector {
+  readonly #options: CollectorOptions;
+  readonly #sources = new Map<string, { source: Source; socket: string; quiet: boolean }>();
+  readonly #status = new Map<string, SourceStatus>();
+  readonly #timers = new Set<Timer>();
+  #stopped = false;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+    for (const name of options.known) {
+      const entry = options.entries.find((candidate) => candidate.name === entryOf(name));
+      if (entry) this.#add(name, name === entry.name ? entry.socket : name.slice(entry.name.length + 1), entry.quiet);
+    }
+  }
+
+  /** Starts the scrapes of a tick; they publish when they end. */
+  async tick(tick: Tick): Promise<void> {
+    await this.#discover();
+    if (this.#stopped) return;
+    for (const { source } of this.#sources.values()) {
+      const offsetMs = (fnv1a32(source.name) / 2 ** 32) * maxOffsetMs(this.#options.intervalMs);
+      const timer = this.#options.clock.after(offsetMs, () => {
+        this.#timers.delete(timer);
+        void this.#scrape(source, tick);
+      });
+      this.#timers.add(timer);
+    }
+  }
+
+  status(): readonly SourceStatus[] {
+    return [...this.#status.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Nothing is published afterwards; scrapes under way end by their own deadline. */
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers) timer.cancel();
+  }
+
+  async #discover(): Promise<void> {
+    for (const entry of this.#options.entries) {
+      if (!isGlob(entry.socket)) this.#add(entry.name, entry.socket, entry.quiet);
+      else for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, path, entry.quiet);
+    }
+  }
+
+  #add(name: string, socket: string, quiet: boolean): void {
+    if (this.#sources.has(name)) return;
+    const { clock, intervalMs, timeoutMs, clusters, baselines } = this.#options;
+    const cache = new Map<string, ProxyClusters>();
+    const clustersOf = (proxy: string) => {
+      const found = cache.get(proxy) ?? clustersOfProxy(clusters, name, proxy);
+      cache.set(proxy, found);
+      return found;
+    };
+    const own = baselines.get(name) ?? new Map<string, Baseline>();
+    const source = new Source({ name, socket, intervalMs, timeoutMs, clock, clustersOf, baselines: own });
+    this.#sources.set(name, { source, socket, quiet });
+  }
+
+  async #scrape(source: Source, tick: Tick): Promise<void> {
+    const scrape = await source.scrape(tick);
+    if (this.#stopped) return;
+    this.#journal(source.name, scrape);
+    this.#options.bus.publish(scrape.report);
+  }
+
+  /** Says what changed at a source, once for each change. */
+  #journal(name: string, { report, unmapped, skippedRows }: Scrape): void {
+    const { log, ignore } = this.#options;
+    const { socket = "", quiet = false } = this.#sources.get(name) ?? {};
+    const { outcome } = report;
+    const code = outcome.ok ? "" : outcome.code;
+    const reason = outcome.ok ? "" : outcome.reason;
+    const listed = unmapped.filter((proxy) => !ignore.some((pattern) => matchesGlob(proxy, pattern)));
+    const before = this.#status.get(name);
+    const now = {
+      name,
+      socket,
+      ok: outcome.ok,
+      code,
+      reason,
+      unmapped: outcome.ok ? listed : (before?.unmapped ?? []),
+      skippedRows,
+    };
+    this.#status.set(name, now);
+    if (code !== (before?.code ?? "") || (!before && outcome.ok)) {
+      if (outcome.ok) log.info("source answers", { source: name, socket });
+      else if (!(quiet && code === "absent" && !before?.ok))
+        log.warn("source does not answer", { source: name, code, reason });
+    }
+    if (
+      this.#options.unmapped === "warn" &&
+      now.unmapped.join() !== (before?.unmapped ?? []).join() &&
+      now.unmapped.length > 0
+    ) {
+      log.warn("proxies that no rule file maps", {
+        source: name,
+        proxies: now.unmapped.slice(0, 20),
+        count: now.unmapped.length,
+      });
+    }
+    if (skippedRows > 0 && skippedRows !== before?.skippedRows) {
+      log.warn("rows skipped: another number of fields than the header, or an unknown type", {
+        source: name,
+        rows: skippedRows,
+      });
+    }
+  }
+}

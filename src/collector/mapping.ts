@@ -1,0 +1,34 @@
+import { matchesGlob } from "../lib/globs.ts";
+import type { RowPattern } from "../model/alarm.ts";
+
+/** A cluster and which rows are its own. */
+export interface ClusterRows {
+  readonly clusterId: string;
+  readonly rows: readonly RowPattern[];
+}
+
+/** Where the rows of one proxy go. */
+export interface ProxyClusters {
+  readonly frontend: string | undefined;
+  /** Of the BACKEND row and its servers. */
+  readonly backend: string | undefined;
+}
+
+/** `amphorae` for `amphorae:/var/lib/octavia/x.sock`: the entry of tocsin.yaml that a source came from. */
+export function entryOf(source: string): string {
+  return source.split(":", 1)[0] ?? source;
+}
+
+/** Which cluster the rows of a proxy belong to: the first whose pattern matches, in the order given. */
+export function clustersOfProxy(clusters: readonly ClusterRows[], source: string, proxy: string): ProxyClusters {
+  const find = (kind: "frontend" | "backend") =>
+    clusters.find(({ rows }) =>
+      rows.some(
+        (row) =>
+          (row.kind === kind || row.kind === "proxy") &&
+          matchesGlob(proxy, row.pattern) &&
+          (row.source === undefined || matchesGlob(entryOf(source), row.source) || matchesGlob(source, row.source)),
+      ),
+    )?.clusterId;
+  return { frontend: find("frontend"), backend: find("backend") };
+}

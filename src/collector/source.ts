@@ -1,0 +1,109 @@
+/** One HAProxy process as we reach it: asks it once a tick and remembers what the next answer is compared with. */
+
+import { messageOf } from "../lib/errors.ts";
+import type { Baseline, ScrapeReport, Tick } from "../model/tick.ts";
+import type { Clock } from "../ports.ts";
+import { ask } from "./ask.ts";
+import { parseDump, QUESTION } from "./dump.ts";
+import type { ProxyClusters } from "./mapping.ts";
+import type { Previous } from "./process.ts";
+import { elapsed } from "./process.ts";
+import type { Since } from "./slices.ts";
+import { sliceDump } from "./slices.ts";
+
+export interface SourceOptions {
+  /** E.g. `local`, or `amphorae:/var/lib/octavia/x.sock` for one match of a glob. */
+  readonly name: string;
+  readonly socket: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly clustersOf: (proxy: string) => ProxyClusters;
+  /** Raw counters recorded by an earlier run, by cluster. */
+  readonly baselines: ReadonlyMap<string, Baseline>;
+}
+
+/** A scrape and what is wrong with it short of an error. */
+export interface Scrape {
+  readonly report: ScrapeReport;
+  readonly unmapped: readonly string[];
+  readonly skippedRows: number;
+}
+
+/** A gap longer than this gives no rate: a flattened one would be a lie. */
+export function maxGapS(intervalMs: number): number {
+  return Math.max((5 * intervalMs) / 1000, 120);
+}
+
+export class Source {
+  readonly name: string;
+  readonly #options: SourceOptions;
+  readonly #previous = new Map<string, Previous>();
+  #busy = false;
+
+  constructor(options: SourceOptions) {
+    this.name = options.name;
+    this.#options = options;
+    for (const [clusterId, baseline] of options.baselines) {
+      this.#previous.set(clusterId, { baseline, monotonicMs: undefined, open: false });
+    }
+  }
+
+  /** Scrapes of one source never overlap: one that is still under way makes the next an error report (rule T2). */
+  async scrape(tick: Tick): Promise<Scrape> {
+    if (this.#busy) return this.#failed(tick, 0, "overlap", "the scrape of the tick before is still under way");
+    this.#busy = true;
+    try {
+      return await this.#scrape(tick);
+    } catch (error) {
+      return this.#failed(tick, 0, "bug", messageOf(error));
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #scrape(tick: Tick): Promise<Scrape> {
+    const { clock, socket, timeoutMs, clustersOf } = this.#options;
+    const sentMs = clock.monotonic();
+    const wallAt = clock.now();
+    const answer = await ask(socket, QUESTION, timeoutMs, clock);
+    const durationMs = clock.monotonic() - sentMs;
+    if (!answer.ok) return this.#failed(tick, durationMs, answer.code, answer.reason);
+    const parsed = parseDump(answer.text);
+    if (!parsed.ok) return this.#failed(tick, durationMs, parsed.code, parsed.reason);
+    const { dump } = parsed;
+    const sinceOf = (clusterId: string) => this.#since(clusterId, dump.process, dump.preciseUptime, sentMs, wallAt);
+    const { slices, unmapped } = sliceDump(dump, wallAt, clustersOf, sinceOf);
+    for (const slice of slices) {
+      const kept = this.#previous.get(slice.clusterId);
+      if (kept?.baseline === slice.baseline) continue;
+      this.#previous.set(slice.clusterId, { baseline: slice.baseline, monotonicMs: sentMs, open: slice.open });
+    }
+    const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: true, slices } };
+    return { report, unmapped, skippedRows: dump.skipped };
+  }
+
+  #since(
+    clusterId: string,
+    process: Baseline["process"],
+    preciseUptime: boolean,
+    sentMs: number,
+    wallAt: number,
+  ): Since {
+    const previous = this.#previous.get(clusterId);
+    if (!previous) return { previous, elapsed: undefined, gap: false };
+    const { baseline, monotonicMs } = previous;
+    const ownSeconds = monotonicMs === undefined ? (wallAt - baseline.at) / 1000 : (sentMs - monotonicMs) / 1000;
+    const passed = elapsed(baseline.process, process, preciseUptime, ownSeconds);
+    const intervalS = this.#options.intervalMs / 1000;
+    // Too soon after the one before to divide by: the next scrape counts it.
+    if (passed.same && passed.seconds <= 0.2 * intervalS) return { previous, elapsed: undefined, gap: false };
+    const gap = passed.seconds <= 0 || passed.seconds > maxGapS(this.#options.intervalMs);
+    return { previous, elapsed: passed, gap };
+  }
+
+  #failed(tick: Tick, durationMs: number, code: string, reason: string): Scrape {
+    const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: false, code, reason } };
+    return { report, unmapped: [], skippedRows: 0 };
+  }
+}
