@@ -1,0 +1,84 @@
+/** What one folding step gathers: decisions, and the deliveries they touch. */
+
+import { uuidV5 } from "../lib/uuid.ts";
+import type { Action } from "../model/alarm.ts";
+import type { Decision, Delivery, DeliveryEnd, Notification } from "../model/decision.ts";
+import type { AlarmState, ClusterState } from "./cluster.ts";
+
+export interface Folding {
+  readonly cluster: ClusterState;
+  readonly decisions: Decision[];
+  /** Deliveries as they are after the step, by id. */
+  readonly touched: Map<string, Delivery>;
+}
+
+/** Namespace of `webhook-id`s: a constant of this program. */
+const DELIVERY_NAMESPACE = "1e8e1f6c-2f0f-5a6f-9a0e-5d3b0f1c7a11";
+
+/** Id of one send to one receiver, the same however often it is tried (rule D5): the `webhook-id`. */
+export function deliveryId(
+  send: { readonly transition: number; readonly repeat: number; readonly notification: Pick<Notification, "alarmId"> },
+  action: Pick<Action, "receiver">,
+): string {
+  const name = `${send.notification.alarmId}/${send.transition}/${send.repeat}/${action.receiver}`;
+  return `msg_${uuidV5(DELIVERY_NAMESPACE, name)}`;
+}
+
+/** The delivery of one send to one receiver, not yet claimed. */
+export function newDelivery(
+  folding: Folding,
+  alarm: AlarmState,
+  action: Action,
+  repeat: number,
+  notification: Notification,
+): Delivery {
+  const { cluster } = folding;
+  return {
+    id: deliveryId({ transition: alarm.transition, repeat, notification }, action),
+    clusterId: cluster.clusterId,
+    alarmId: alarm.alarm.id,
+    alarmName: alarm.alarm.name,
+    receiver: action.receiver,
+    class: action.class,
+    direction: action.direction,
+    transition: alarm.transition,
+    repeat,
+    createdAt: cluster.at,
+    status: "waiting",
+    attempts: 0,
+    reason: "",
+    notification,
+  };
+}
+
+/** Keeps a delivery that has not ended. */
+export function put(folding: Folding, delivery: Delivery): Delivery {
+  folding.cluster.deliveries.set(delivery.id, delivery);
+  folding.touched.set(delivery.id, delivery);
+  return delivery;
+}
+
+/** Decides that the next attempt is made: committed, it counts as claimed (rule D1). */
+export function claim(folding: Folding, delivery: Delivery): Delivery {
+  const claimed = put(folding, { ...delivery, status: "claimed", attempts: delivery.attempts + 1 });
+  folding.decisions.push({
+    d: "send",
+    at: folding.cluster.at,
+    delivery: claimed.id,
+    attempt: claimed.attempts,
+    receiver: claimed.receiver,
+    class: claimed.class,
+    direction: claimed.direction,
+    transition: claimed.transition,
+    repeat: claimed.repeat,
+    notification: claimed.notification,
+  });
+  return claimed;
+}
+
+/** Ends a delivery. */
+export function end(folding: Folding, delivery: Delivery, how: DeliveryEnd, reason: string): void {
+  folding.cluster.deliveries.delete(delivery.id);
+  folding.touched.set(delivery.id, { ...delivery, status: how, reason });
+  folding.decisions.push({ d: "end", at: folding.cluster.at, delivery: delivery.id, end: how, reason });
+}

@@ -1,0 +1,293 @@
+/**
+ * The lane (rule L), one per cluster, for control receivers.
+ *
+ *   idle       an alarm owes an action and its gates open: sent                    → in flight
+ *   in flight  its receivers have answered: accepted or uncertain                  → settling
+ *              busy: owed again at the alarm's next repeat slot                    → idle
+ *              provably not run: owed again under the same id, after a wait        → idle
+ *              rejected: done                                                      → idle
+ *              cancelled before a byte was written: owed again under a new id      → idle
+ *   settling   the effect is seen, or `settle` ticks have passed since the send;
+ *              uncertain and no effect: owed again under a new id                  → cooldown
+ *   cooldown   `cooldown` ticks have passed since the send                         → idle
+ *
+ * An action is owed only while its alarm stays in the state that asked for it.
+ */
+
+import { backoffS } from "../lib/backoff.ts";
+import type { Direction } from "../model/alarm.ts";
+import type { EffectLabel, Outcome } from "../model/decision.ts";
+import type { AlarmState, Called, Flight, Lane, Owed, PendingAction, Sent } from "./cluster.ts";
+import { ticksOf } from "./cluster.ts";
+import { changeSince } from "./effect.ts";
+import type { Folding } from "./folding.ts";
+import { claim, deliveryId, end, newDelivery, put } from "./folding.ts";
+import { gateOf, stillAsks } from "./gates.ts";
+
+/** Longest that a 403 is taken for a passing fault of the receiver's own authentication, seconds (rule D1). */
+const FORBIDDEN_FOR_S = 600;
+/** A Retry-After is believed within these bounds, seconds. */
+const RETRY_AFTER_S = { least: 1, most: 300 };
+
+/** Moves settling and cooldown on at a tick, before repeats are looked at (rule L2). */
+export function advanceLane(folding: Folding, complete: boolean): void {
+  const { cluster } = folding;
+  const { lane } = cluster;
+  if (lane.phase === "settling") settle(folding, lane, complete);
+  if (cluster.lane.phase === "cooldown") {
+    const { direction, sentTick } = cluster.lane;
+    if (cluster.tick - sentTick >= ticksOf(cooldownS(folding, direction), cluster)) cluster.lane = { phase: "idle" };
+  }
+}
+
+function settle(folding: Folding, lane: Extract<Lane, { phase: "settling" }>, complete: boolean): void {
+  const { cluster } = folding;
+  const ticks = cluster.tick - lane.sentTick;
+  const over = ticks >= ticksOf(cluster.rules?.settleS ?? 0, cluster);
+  const change = complete ? changeSince(lane.membersBefore, cluster.members, lane.direction) : undefined;
+  const effective = change?.kind === "effective";
+  // Whether an uncertain action ran is told by a tick that shows all servers, or not at all.
+  if (!effective && (!over || (!lane.certain && !complete))) return;
+  const effect: EffectLabel = effective ? "effective" : !change || change.kind === "unclear" ? "unclear" : "no_effect";
+  const { alarmId, transition, direction, sentTick } = lane;
+  const servers = change?.servers ?? [];
+  folding.decisions.push({ d: "effect", at: cluster.at, alarmId, transition, effect, direction, ticks, servers });
+  cluster.lane = { phase: "cooldown", direction, sentTick };
+  if (!lane.certain && !effective) oweAfresh(folding, lane.owed, lane.unsure, cluster.tick);
+}
+
+function cooldownS(folding: Folding, direction: Direction): number {
+  const cooldown = folding.cluster.rules?.cooldownS;
+  return (direction === "out" ? cooldown?.out : cooldown?.in) ?? 0;
+}
+
+/** Sends what is owed as far as gates allow; journals what they hold; drops repeats that they hold. */
+export function offer(folding: Folding): void {
+  const { cluster } = folding;
+  for (const alarm of inOrder(cluster.alarms.values())) {
+    const { owed } = alarm;
+    if (!owed) continue;
+    const held = gateOf(cluster, alarm, owed);
+    if (!held) {
+      send(folding, alarm, owed);
+      continue;
+    }
+    if (alarm.held !== held.gate) {
+      const what = owed.isRepeat ? "repeat" : "action";
+      folding.decisions.push({ d: "hold", at: cluster.at, alarmId: alarm.alarm.id, what, ...held });
+      alarm.held = held.gate;
+    }
+    if (held.gate === "lane" && owed.direction === "out") askToCancel(folding, alarm);
+    if (owed.isRepeat) alarm.owed = undefined;
+  }
+}
+
+/** Scale-outs first, then the oldest, then the order of the rules. */
+function inOrder(alarms: Iterable<AlarmState>): AlarmState[] {
+  const rank = ({ owed }: AlarmState) => (owed?.direction === "out" ? 0 : 1);
+  return [...alarms].sort((a, b) => rank(a) - rank(b) || (a.owed?.since ?? 0) - (b.owed?.since ?? 0));
+}
+
+/** A scale-out asks that a scale-in of which nothing was written yet be left (rule L1). */
+function askToCancel(folding: Folding, alarm: AlarmState): void {
+  const { cluster } = folding;
+  const { lane } = cluster;
+  if (lane.phase !== "in flight" || lane.direction === "out" || lane.cancelAsked) return;
+  const reason = `alarm ${alarm.alarm.name} asks for a scale-out`;
+  folding.decisions.push({ d: "cancel", at: cluster.at, delivery: lane.deliveryId, reason });
+  cluster.lane = { ...lane, cancelAsked: true };
+}
+
+function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
+  const { cluster } = folding;
+  const [first, ...rest] = owed.receivers;
+  leaveSettling(folding);
+  alarm.owed = undefined;
+  alarm.held = undefined;
+  alarm.sends = Math.max(alarm.sends, owed.repeat + 1);
+  if (!first) return;
+  const sent: Sent = {
+    alarmId: alarm.alarm.id,
+    transition: owed.transition,
+    direction: owed.direction,
+    sentTick: cluster.tick,
+    membersBefore: new Map(cluster.completeMembers),
+    owed,
+  };
+  call(folding, alarm, sent, first, rest, []);
+}
+
+/** A scale-out goes ahead of what a scale-in may still do: whether that one had an effect will not be known. */
+function leaveSettling(folding: Folding): void {
+  const { cluster, decisions } = folding;
+  const { lane, at } = cluster;
+  if (lane.phase !== "settling") return;
+  const { alarmId, transition, direction, sentTick } = lane;
+  decisions.push({
+    d: "effect",
+    at,
+    alarmId,
+    transition,
+    effect: "unclear",
+    direction,
+    ticks: cluster.tick - sentTick,
+    servers: [],
+  });
+}
+
+function call(
+  folding: Folding,
+  alarm: AlarmState,
+  sent: Sent,
+  pending: PendingAction,
+  rest: readonly PendingAction[],
+  called: readonly Called[],
+): void {
+  const { cluster } = folding;
+  const waiting = cluster.deliveries.get(deliveryId(sent.owed, pending.action));
+  const fresh = () => newDelivery(folding, alarm, pending.action, sent.owed.repeat, sent.owed.notification);
+  const delivery = claim(folding, waiting ?? fresh());
+  const current = { ...pending, attempts: delivery.attempts, firstTick: pending.firstTick ?? cluster.tick };
+  cluster.lane = { phase: "in flight", ...sent, deliveryId: delivery.id, current, rest, called, cancelAsked: false };
+}
+
+/** Folds the outcome of the attempt that the lane awaits. */
+export function laneOutcome(folding: Folding, outcome: Outcome): void {
+  const { cluster } = folding;
+  const { lane } = cluster;
+  const delivery = cluster.deliveries.get(outcome.deliveryId);
+  if (lane.phase !== "in flight" || lane.deliveryId !== outcome.deliveryId || !delivery) return;
+  const alarm = cluster.alarms.get(lane.alarmId);
+  const asks = alarm !== undefined && stillAsks(alarm, lane.transition, lane.owed.notification);
+  const called = [...lane.called, resolve(folding, lane, outcome, asks)];
+  const [next, ...rest] = lane.rest;
+  const goesOn = next !== undefined && asks && !cluster.stopped && outcome.outcome !== "cancelled";
+  if (goesOn && alarm) call(folding, alarm, lane, next, rest, called);
+  else land(folding, lane, [...called, ...lane.rest.map(neverCalled)]);
+}
+
+function neverCalled(pending: PendingAction): Called {
+  return { pending, outcome: "not_run", waitTicks: 0 };
+}
+
+/** Ends the delivery, or lets it wait where it provably did not run and is still asked for. */
+function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean): Called {
+  const { cluster } = folding;
+  const delivery = cluster.deliveries.get(lane.deliveryId);
+  const pending = lane.current;
+  const done = (kind: Outcome["outcome"]): Called => ({ pending, outcome: kind, waitTicks: 0 });
+  if (!delivery) return done("rejected");
+  const { reason } = outcome;
+  switch (outcome.outcome) {
+    case "accepted":
+      end(folding, delivery, "delivered", reason);
+      return done("accepted");
+    case "busy":
+    case "uncertain":
+    case "rejected":
+      end(folding, delivery, outcome.outcome, reason);
+      return done(outcome.outcome);
+    case "cancelled":
+      end(folding, delivery, "superseded", reason);
+      return done("cancelled");
+    case "not_run": {
+      const forbiddenTicks = cluster.tick - (pending.firstTick ?? cluster.tick);
+      if (outcome.status === 403 && forbiddenTicks >= ticksOf(FORBIDDEN_FOR_S, cluster)) {
+        end(folding, delivery, "rejected", `${reason}, for ${FORBIDDEN_FOR_S} s`);
+        return done("rejected");
+      }
+      if (!asks) {
+        end(folding, delivery, "superseded", `${reason}; the alarm has left the state`);
+        return done("rejected");
+      }
+      put(folding, { ...delivery, status: "waiting", reason });
+      return { pending, outcome: "not_run", waitTicks: waitTicks(folding, outcome, delivery.attempts) };
+    }
+  }
+}
+
+/** Ticks before the next attempt: what the receiver asked for, else our own back-off. */
+export function waitTicks(folding: Folding, outcome: Outcome, attempts: number): number {
+  const asked = outcome.retryAfterS;
+  const seconds =
+    asked === undefined ? backoffS(attempts) : Math.min(Math.max(asked, RETRY_AFTER_S.least), RETRY_AFTER_S.most);
+  return Math.max(1, ticksOf(seconds, folding.cluster));
+}
+
+/** What follows from the most that happened at the receivers. */
+function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
+  const { cluster } = folding;
+  const of = (kind: Outcome["outcome"]) =>
+    called.filter(({ outcome }) => outcome === kind).map(({ pending }) => pending);
+  const again = of("not_run");
+  const { alarmId, transition, direction, sentTick, membersBefore, owed } = sent;
+  const kept: Sent = { alarmId, transition, direction, sentTick, membersBefore, owed };
+  const retryTick = cluster.tick + Math.max(0, ...called.map((one) => one.waitTicks));
+  if (of("accepted").length > 0) {
+    cluster.lane = { phase: "settling", certain: true, unsure: [], ...kept };
+    oweAgain(folding, owed, again, retryTick);
+  } else if (of("uncertain").length > 0) {
+    cluster.lane = { phase: "settling", certain: false, unsure: [...of("uncertain"), ...again], ...kept };
+  } else {
+    cluster.lane = { phase: "idle" };
+    if (of("busy").length > 0) oweAfresh(folding, owed, [...of("busy"), ...again], nextSlotTick(folding, owed));
+    else if (of("cancelled").length > 0) oweAfresh(folding, owed, [...of("cancelled"), ...again], cluster.tick);
+    else oweAgain(folding, owed, again, retryTick);
+  }
+}
+
+/** The same send, under the same ids, to receivers that it provably did not reach. */
+function oweAgain(folding: Folding, owed: Owed, receivers: readonly PendingAction[], notBefore: number): void {
+  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
+  if (alarm && !alarm.owed && stillAsks(alarm, owed.transition, owed.notification)) {
+    if (receivers.length > 0) alarm.owed = { ...owed, receivers, notBefore, isRepeat: false };
+  } else supersede(folding, owed, receivers, "the alarm has left the state");
+}
+
+/** A new send, under new ids. */
+function oweAfresh(folding: Folding, owed: Owed, receivers: readonly PendingAction[], notBefore: number): void {
+  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
+  supersede(folding, owed, receivers, "sent anew");
+  if (!alarm || alarm.owed || receivers.length === 0 || !stillAsks(alarm, owed.transition, owed.notification)) return;
+  const afresh = receivers.map(({ action }) => ({ action, attempts: 0, firstTick: undefined }));
+  alarm.owed = { ...owed, repeat: alarm.sends, receivers: afresh, notBefore, isRepeat: false };
+}
+
+/** Ends the deliveries of a send that wait for another attempt. */
+function supersede(folding: Folding, owed: Owed, receivers: readonly PendingAction[], reason: string): void {
+  for (const { action } of receivers) {
+    const waiting = folding.cluster.deliveries.get(deliveryId(owed, action));
+    if (waiting?.status === "waiting") end(folding, waiting, "superseded", reason);
+  }
+}
+
+/** Tick of the alarm's next repeat, whether or not it repeats. */
+function nextSlotTick(folding: Folding, owed: Owed): number {
+  const { cluster } = folding;
+  const alarm = cluster.alarms.get(owed.notification.alarmId);
+  if (!alarm) return cluster.tick;
+  const passed = Math.floor(((cluster.tick - alarm.anchor) * cluster.intervalMs) / 1000 / alarm.alarm.repeatIntervalS);
+  return alarm.anchor + ticksOf((passed + 1) * alarm.alarm.repeatIntervalS, cluster);
+}
+
+/** The alarm has left the state that asked: what it owed is owed no more. */
+export function dropOwed(folding: Folding, alarm: AlarmState, reason: string): void {
+  const { owed } = alarm;
+  alarm.owed = undefined;
+  alarm.held = undefined;
+  if (!owed) return;
+  supersede(folding, owed, owed.receivers, reason);
+  folding.decisions.push({ d: "release", at: folding.cluster.at, alarmId: alarm.alarm.id, reason });
+}
+
+/** Rule D3 for the lane: of a claimed attempt without outcome nobody knows whether it ran. */
+export function laneStart(folding: Folding): void {
+  const { cluster } = folding;
+  const { lane } = cluster;
+  if (lane.phase !== "in flight") return;
+  const delivery = cluster.deliveries.get(lane.deliveryId);
+  const reason = "the service ended before the outcome was known";
+  if (delivery) end(folding, delivery, "uncertain", reason);
+  const unknown: Called = { pending: lane.current, outcome: "uncertain", waitTicks: 0 };
+  land(folding, lane, [...lane.called, unknown, ...lane.rest.map(neverCalled)]);
+}

@@ -1,0 +1,119 @@
+/**
+ * Notices (rule D4): every transition, in order for each receiver, tried for the receiver's `max_age`. One is in
+ * flight at a time for each receiver; the head of a queue that waits for its next attempt holds the rest.
+ */
+
+import type { Action } from "../model/alarm.ts";
+import type { Delivery, Notification, Outcome } from "../model/decision.ts";
+import type { AlarmState, Notice } from "./cluster.ts";
+import type { Folding } from "./folding.ts";
+import { claim, end, newDelivery, put } from "./folding.ts";
+import { waitTicks } from "./lane.ts";
+
+/** Puts a notice at the end of its receiver's queue; a repeat takes the place of one that is still there. */
+export function enqueueNotice(
+  folding: Folding,
+  alarm: AlarmState,
+  action: Action,
+  repeat: number,
+  notification: Notification,
+): void {
+  const { notices } = folding.cluster;
+  const queue = notices.get(action.receiver) ?? [];
+  const stale = queue.filter(({ delivery }) => repeat > 0 && isWaitingRepeat(delivery, alarm.alarm.id));
+  for (const { delivery } of stale) end(folding, delivery, "superseded", "replaced by the next repeat");
+  const delivery = put(folding, newDelivery(folding, alarm, action, repeat, notification));
+  const notice: Notice = { delivery, maxAgeS: action.maxAgeS, notBefore: -Infinity };
+  notices.set(action.receiver, [...queue.filter((one) => !stale.includes(one)), notice]);
+}
+
+function isWaitingRepeat(delivery: Delivery, alarmId: string): boolean {
+  return delivery.alarmId === alarmId && delivery.repeat > 0 && delivery.status === "waiting";
+}
+
+/** Claims the head of each queue that may go. */
+export function pumpNotices(folding: Folding): void {
+  const { cluster } = folding;
+  for (const [receiver, queue] of cluster.notices) {
+    let rest = queue;
+    for (let head = rest[0]; head && head.delivery.status === "waiting"; head = rest[0]) {
+      const dropped = whyNot(folding, head);
+      if (dropped) {
+        const [how, reason] = dropped;
+        end(folding, head.delivery, how, reason);
+        if (how === "expired") forgetTelling(folding, head.delivery);
+        rest = rest.slice(1);
+        continue;
+      }
+      if (cluster.tick < head.notBefore) break;
+      rest = [{ ...head, delivery: claim(folding, head.delivery) }, ...rest.slice(1)];
+    }
+    if (rest.length > 0) cluster.notices.set(receiver, rest);
+    else cluster.notices.delete(receiver);
+  }
+}
+
+function whyNot(folding: Folding, { delivery, maxAgeS }: Notice): readonly ["expired" | "dropped", string] | undefined {
+  const { cluster } = folding;
+  if (cluster.at - delivery.createdAt > maxAgeS * 1000) return ["expired", `not delivered within ${maxAgeS} s`];
+  const untold = cluster.alarms.get(delivery.alarmId)?.untold.has(delivery.receiver) ?? false;
+  if (delivery.notification.current === "ok" && untold) return ["dropped", "the receiver was never told of the alarm"];
+  return undefined;
+}
+
+/** Folds the outcome of a notice's attempt. */
+export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Outcome): void {
+  const { notices } = folding.cluster;
+  const queue = notices.get(delivery.receiver) ?? [];
+  const [head, ...rest] = queue;
+  if (head?.delivery.id !== delivery.id) return;
+  switch (outcome.outcome) {
+    case "accepted":
+      end(folding, delivery, "delivered", outcome.reason);
+      if (delivery.notification.current !== "ok") alarmOf(folding, delivery)?.untold.delete(delivery.receiver);
+      notices.set(delivery.receiver, rest);
+      return;
+    case "busy":
+    case "rejected":
+      end(folding, delivery, "rejected", outcome.reason);
+      forgetTelling(folding, delivery);
+      notices.set(delivery.receiver, rest);
+      return;
+    case "not_run":
+    case "uncertain":
+    case "cancelled": {
+      // What may have run is sent again under the same id: the receiver can tell.
+      const waiting = put(folding, { ...delivery, status: "waiting", reason: outcome.reason });
+      const notBefore = folding.cluster.tick + waitTicks(folding, outcome, delivery.attempts);
+      notices.set(delivery.receiver, [{ ...head, delivery: waiting, notBefore }, ...rest]);
+      return;
+    }
+  }
+}
+
+function alarmOf(folding: Folding, delivery: Delivery): AlarmState | undefined {
+  return folding.cluster.alarms.get(delivery.alarmId);
+}
+
+/** The receiver did not learn of a transition away from ok: the return to ok is no news to it. */
+function forgetTelling(folding: Folding, delivery: Delivery): void {
+  if (delivery.notification.current !== "ok" && delivery.repeat === 0) {
+    alarmOf(folding, delivery)?.untold.add(delivery.receiver);
+  }
+}
+
+/** Rule D3 for notices: those that were claimed are sent again, with their ids. */
+export function noticesStart(folding: Folding): void {
+  for (const [receiver, queue] of folding.cluster.notices) {
+    const waiting = queue.map((notice) => {
+      if (notice.delivery.status !== "claimed") return notice;
+      const reason = "the service ended before the outcome was known";
+      return {
+        ...notice,
+        delivery: put(folding, { ...notice.delivery, status: "waiting", reason }),
+        notBefore: -Infinity,
+      };
+    });
+    folding.cluster.notices.set(receiver, waiting);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Folds one cluster's inputs, one at a time, and records each before anything follows from it (rules R2–R4).
+ *
+ * A tick without decisions goes to the store. Everything else is one commit to the ledger, with the ticks before
+ * it that the store has not acknowledged; while it is under way the cluster folds nothing, and what it decided is
+ * dispatched when it is durable. A failed commit is kept and tried again first: until it succeeds the cluster is
+ * degraded and its ticks are downtime.
+ */
+
+import { messageOf } from "../lib/errors.ts";
+import type { Decision, Input, Outcome, RecordedInput } from "../model/decision.ts";
+import type { Baseline } from "../model/tick.ts";
+import type { AlarmRow, Clock, Commit, Dispatcher, Ledger, Logger, SampleStore, TickRecord, Timer } from "../ports.ts";
+import type { AlarmState, ClusterState } from "./cluster.ts";
+import { combine } from "./combine.ts";
+import type { Folded } from "./fold.ts";
+import { fold } from "./fold.ts";
+import { stillAsks, worldGate } from "./gates.ts";
+import type { Seal, Sealer } from "./sealing.ts";
+import { saveAlarm, saveCluster } from "./snapshot.ts";
+
+/** Seals that may wait for a commit: more is downtime. */
+const MAX_WAITING_SEALS = 8;
+/** Ticks that the store may owe an acknowledgement for: beyond, the cluster folds no ticks. */
+const MAX_UNACKED = 1000;
+const RETRY_MS = 1000;
+
+export interface RunnerPorts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly ledger: Ledger;
+  readonly store: SampleStore;
+  readonly dispatcher: Dispatcher;
+  readonly sealer: Sealer;
+  /** Told of every decision once it is durable. */
+  readonly onDecision: (clusterId: string, decision: Decision) => void;
+}
+
+export class ClusterRunner {
+  readonly cluster: ClusterState;
+  readonly #ports: RunnerPorts;
+  readonly #seals: Seal[] = [];
+  readonly #inputs: { input: Input; done: () => void }[] = [];
+  readonly #unacked = new Map<number, TickRecord>();
+  readonly #savedAlarms = new Map<string, string>();
+  #committing = false;
+  #degraded: string | undefined;
+  #retry: Timer | undefined;
+  #closed = false;
+  #idle: (() => void)[] = [];
+
+  constructor(cluster: ClusterState, ports: RunnerPorts) {
+    this.cluster = cluster;
+    this.#ports = ports;
+  }
+
+  /** Why the cluster is degraded, `undefined`: it is not. */
+  get degraded(): string | undefined {
+    return this.#degraded;
+  }
+
+  seal(seal: Seal): void {
+    this.#seals.push(seal);
+    this.#run();
+    while (this.#seals.length > (this.#degraded ? 0 : MAX_WAITING_SEALS)) {
+      const dropped = this.#seals.shift();
+      if (dropped) this.#ports.sealer.putBack(dropped);
+    }
+  }
+
+  /** Resolves when the input is folded and durable. */
+  input(input: Input): Promise<void> {
+    return new Promise((resolve) => {
+      this.#inputs.push({ input, done: resolve });
+      this.#run();
+    });
+  }
+
+  /** Waits for what is under way; nothing is folded afterwards. */
+  async close(): Promise<void> {
+    while (!this.#degraded && (this.#committing || this.#inputs.length > 0)) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+    this.#closed = true;
+    this.#retry?.cancel();
+  }
+
+  /** Why a claimed delivery must not be written now (rule A5), `undefined`: nothing holds it. */
+  heldBecause(deliveryId: string): string | undefined {
+    const { cluster } = this;
+    const delivery = cluster.deliveries.get(deliveryId);
+    if (delivery?.status !== "claimed") return "the delivery has ended";
+    if (delivery.class === "notice") return undefined;
+    const alarm = cluster.alarms.get(delivery.alarmId);
+    const { lane } = cluster;
+    if (!alarm || !stillAsks(alarm, delivery.transition, delivery.notification)) return "the alarm has left the state";
+    if (lane.phase !== "in flight" || lane.deliveryId !== deliveryId) return "the lane has gone on";
+    if (lane.cancelAsked) return "a scale-out goes first";
+    return worldGate(cluster, alarm, { direction: lane.direction })?.reason;
+  }
+
+  #run(): void {
+    while (!this.#committing && !this.#closed) {
+      const next = this.#inputs.shift();
+      if (next) {
+        this.#fold(next.input, {}, next.done);
+        continue;
+      }
+      if (this.#unacked.size >= MAX_UNACKED) break;
+      const seal = this.#seals.shift();
+      if (!seal) break;
+      this.#fold(combine(seal, this.cluster), baselinesOf(seal), () => {});
+    }
+    if (!this.#committing && this.#inputs.length === 0) for (const idle of this.#idle.splice(0)) idle();
+  }
+
+  #fold(input: Input, baselines: TickRecord["baselines"], done: () => void): void {
+    const folded = fold(this.cluster, input);
+    const recorded: RecordedInput = { seq: this.cluster.seq, input };
+    const { clusterId } = this.cluster;
+    const record = input.kind === "tick" ? { clusterId, seq: recorded.seq, tick: input, baselines } : undefined;
+    if (record && folded.decisions.length === 0) {
+      this.#store(record);
+      done();
+      return;
+    }
+    this.#committing = true;
+    this.#commit(this.#commitOf(recorded, folded), () => {
+      if (record) this.#store(record);
+      this.#dispatch(folded);
+      done();
+    });
+  }
+
+  #commitOf(recorded: RecordedInput, folded: Folded): Commit {
+    const { cluster } = this;
+    const { clusterId, seq } = cluster;
+    const unacked = [...this.#unacked.values()].map(({ seq: tickSeq, tick }) => ({ seq: tickSeq, input: tick }));
+    const rows = [...cluster.alarms.values()].map((alarm) => alarmRow(clusterId, alarm));
+    const alarms = rows.filter((row) => this.#savedAlarms.get(row.id) !== row.doc);
+    for (const row of alarms) this.#savedAlarms.set(row.id, row.doc);
+    return {
+      clusterId,
+      inputs: [...unacked, recorded],
+      decisions: folded.decisions,
+      snapshot: { clusterId, seq, doc: saveCluster(cluster) },
+      alarms,
+      deliveries: folded.deliveries,
+      attempts: recorded.input.kind === "outcome" ? [recorded.input satisfies Outcome] : [],
+    };
+  }
+
+  #commit(commit: Commit, committed: () => void): void {
+    const { ledger, log, clock } = this.#ports;
+    ledger.commit(commit).then(
+      () => {
+        if (this.#degraded) log.info("commit succeeded again", { cluster_id: commit.clusterId });
+        this.#degraded = undefined;
+        this.#committing = false;
+        committed();
+        this.#run();
+      },
+      (error) => {
+        const reason = messageOf(error);
+        if (this.#degraded !== reason) log.error("commit failed", { cluster_id: commit.clusterId, reason });
+        this.#degraded = reason;
+        for (const seal of this.#seals.splice(0)) this.#ports.sealer.putBack(seal);
+        for (const idle of this.#idle.splice(0)) idle();
+        if (!this.#closed) this.#retry = clock.after(RETRY_MS, () => this.#commit(commit, committed));
+      },
+    );
+  }
+
+  #store(record: TickRecord): void {
+    this.#unacked.set(record.seq, record);
+    this.#ports.store.put(record).then(
+      () => this.#unacked.delete(record.seq),
+      (error) => {
+        this.#ports.log.error("store failed", { cluster_id: record.clusterId, reason: messageOf(error) });
+        if (!this.#closed) this.#ports.clock.after(RETRY_MS, () => this.#closed || this.#store(record));
+      },
+    );
+  }
+
+  #dispatch(folded: Folded): void {
+    const { dispatcher, onDecision } = this.#ports;
+    const { clusterId } = this.cluster;
+    for (const decision of folded.decisions) {
+      onDecision(clusterId, decision);
+      if (decision.d === "cancel") dispatcher.cancel(decision.delivery);
+      if (decision.d !== "send" || this.#closed) continue;
+      const { delivery: deliveryId, attempt, receiver, notification } = decision;
+      dispatcher.dispatch({
+        clusterId,
+        deliveryId,
+        attempt,
+        receiver,
+        control: decision.class === "control",
+        notification,
+      });
+    }
+  }
+}
+
+function baselinesOf(seal: Seal): Record<string, Baseline> {
+  const baselines: Record<string, Baseline> = {};
+  for (const [source, says] of seal.sources) if (says.ok && says.slice) baselines[source] = says.slice.baseline;
+  return baselines;
+}
+
+function alarmRow(clusterId: string, alarm: AlarmState): AlarmRow {
+  const { id, name } = alarm.alarm;
+  return { id, clusterId, name, state: alarm.state, doc: JSON.stringify(saveAlarm(alarm)) };
+}

@@ -1,0 +1,156 @@
+/**
+ * Sealing (rule T3). A (cluster, tick) is open from the tick until every known source has reported (an error is a
+ * report) or its deadline passes; then it is sealed, once. Ticks of a cluster are sealed in order: when a later
+ * one is complete, earlier open ones are sealed with it. What comes after the seal is carried over to the next
+ * tick, so no increase of a counter is ever lost.
+ */
+
+import type { ClusterSlice, MeanPart, ScrapeReport, Tick } from "../model/tick.ts";
+
+/** What one known source said at one tick. */
+export type SourceSays =
+  | { readonly ok: true; readonly slice: ClusterSlice | undefined; readonly durationMs: number }
+  | { readonly ok: false; readonly reason: string };
+
+/** A sealed tick before it is combined: each known source's word. */
+export interface Seal {
+  readonly clusterId: string;
+  readonly tick: Tick;
+  readonly sources: ReadonlyMap<string, SourceSays>;
+}
+
+interface OpenTick {
+  readonly tick: Tick;
+  readonly says: Map<string, SourceSays>;
+}
+
+interface ClusterSealing {
+  readonly known: Set<string>;
+  /** Open ticks, oldest first. */
+  readonly open: OpenTick[];
+  lastSealed: number;
+  /** Increases that came too late for their tick, by source. */
+  readonly carried: Map<string, ClusterSlice>;
+}
+
+export class Sealer {
+  readonly #clusters = new Map<string, ClusterSealing>();
+
+  /** Adds a cluster with the sources it is known to have. */
+  add(clusterId: string, known: Iterable<string>): void {
+    this.#clusters.set(clusterId, { known: new Set(known), open: [], lastSealed: -Infinity, carried: new Map() });
+  }
+
+  /** Rule T4: a source whose configuration is gone is waited for no longer. */
+  forget(clusterId: string, source: string): void {
+    this.#clusters.get(clusterId)?.known.delete(source);
+  }
+
+  /** A tick begins: it is open in every cluster. */
+  openTick(tick: Tick): void {
+    for (const cluster of this.#clusters.values()) openIn(cluster, tick);
+  }
+
+  /** Takes a report; returns what it seals, in order. */
+  report(report: ScrapeReport): readonly Seal[] {
+    const { outcome, source, tick, durationMs } = report;
+    const seals: Seal[] = [];
+    const slices = new Map(outcome.ok ? outcome.slices.map((slice) => [slice.clusterId, slice]) : []);
+    for (const [clusterId, cluster] of this.#clusters) {
+      const slice = slices.get(clusterId);
+      if (slice) cluster.known.add(source);
+      if (!cluster.known.has(source)) continue;
+      if (tick.number <= cluster.lastSealed) {
+        if (slice) carry(cluster, source, slice);
+        continue;
+      }
+      const says: SourceSays = outcome.ok ? { ok: true, slice, durationMs } : { ok: false, reason: outcome.reason };
+      openIn(cluster, tick).says.set(source, says);
+      const last = cluster.open.findLastIndex((open) => [...cluster.known].every((name) => open.says.has(name)));
+      seals.push(...sealUpTo(clusterId, cluster, last));
+    }
+    return seals;
+  }
+
+  /** The deadline of a tick has passed: what is open up to it is sealed as it is. */
+  deadline(number: number): readonly Seal[] {
+    const seals: Seal[] = [];
+    for (const [clusterId, cluster] of this.#clusters) {
+      seals.push(
+        ...sealUpTo(
+          clusterId,
+          cluster,
+          cluster.open.findLastIndex((open) => open.tick.number <= number),
+        ),
+      );
+    }
+    return seals;
+  }
+
+  /** A seal that was not folded (rule R4): it is downtime, but its increases count with the next. */
+  putBack(seal: Seal): void {
+    const cluster = this.#clusters.get(seal.clusterId);
+    if (!cluster) return;
+    for (const [source, says] of seal.sources) {
+      if (says.ok && says.slice) carry(cluster, source, says.slice);
+    }
+  }
+}
+
+function openIn(cluster: ClusterSealing, tick: Tick): OpenTick {
+  const found = cluster.open.find((open) => open.tick.number === tick.number);
+  if (found) return found;
+  const opened = { tick, says: new Map<string, SourceSays>() };
+  const after = cluster.open.findLastIndex((open) => open.tick.number < tick.number);
+  cluster.open.splice(after + 1, 0, opened);
+  return opened;
+}
+
+function sealUpTo(clusterId: string, cluster: ClusterSealing, last: number): Seal[] {
+  return cluster.open.splice(0, last + 1).map(({ tick, says }) => {
+    cluster.lastSealed = tick.number;
+    const sources = new Map<string, SourceSays>();
+    for (const source of [...cluster.known].sort()) {
+      sources.set(source, withCarried(cluster, source, says.get(source) ?? { ok: false, reason: "no report in time" }));
+    }
+    return { clusterId, tick, sources };
+  });
+}
+
+function withCarried(cluster: ClusterSealing, source: string, says: SourceSays): SourceSays {
+  const carried = cluster.carried.get(source);
+  if (!carried || !says.ok) return says;
+  cluster.carried.delete(source);
+  return { ...says, slice: says.slice ? mergeSlices(carried, says.slice) : carried };
+}
+
+function carry(cluster: ClusterSealing, source: string, slice: ClusterSlice): void {
+  const before = cluster.carried.get(source);
+  cluster.carried.set(source, before ? mergeSlices(before, slice) : slice);
+}
+
+/** Two slices of one source as one: increases and their seconds add up, the rest is the newer one's. */
+export function mergeSlices(older: ClusterSlice, newer: ClusterSlice): ClusterSlice {
+  return {
+    ...newer,
+    coveredS: newer.coveredS + older.coveredS,
+    increases: mergeBy(older.increases, newer.increases, (a, b) => a + b),
+    means: mergeBy(older.means, newer.means, (a, b): MeanPart => ({ sum: a.sum + b.sum, weight: a.weight + b.weight })),
+    reload: older.reload || newer.reload,
+    gap: older.gap || newer.gap,
+    moved: older.moved || newer.moved,
+  };
+}
+
+function mergeBy<T>(
+  a: Readonly<Record<string, T>>,
+  b: Readonly<Record<string, T>>,
+  join: (x: T, y: T) => T,
+): Record<string, T> {
+  const merged: Record<string, T> = { ...a };
+  for (const [key, value] of Object.entries(b)) {
+    const other = merged[key];
+    merged[key] = other === undefined ? value : join(other, value);
+  }
+  return merged;
+}

@@ -1,0 +1,121 @@
+/**
+ * A cluster's state as text and back (rule R3): everything but the windows, which are filled from recorded ticks,
+ * and the rules, which are recorded as inputs.
+ */
+
+import type { ClusterRules } from "../model/alarm.ts";
+import type { Delivery } from "../model/decision.ts";
+import type { MemberState } from "../model/meters.ts";
+import type { SealedTick } from "../model/tick.ts";
+import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
+import { emptyCluster, NOT_JUDGED } from "./cluster.ts";
+import { createSeries, pushTick } from "./series.ts";
+
+type SavedAlarm = Omit<AlarmState, "verdict" | "untold"> & { untold: readonly string[] };
+
+interface Saved {
+  readonly stopped: boolean;
+  readonly intervalMs: number;
+  /** `null`: no tick yet. */
+  readonly tick: number | null;
+  readonly at: number;
+  readonly series: { readonly from: number; readonly capacity: number; readonly meters: readonly string[] };
+  readonly totals: readonly (readonly [string, number])[];
+  readonly members: readonly (readonly [string, MemberState])[];
+  readonly completeMembers: readonly (readonly [string, MemberState])[];
+  readonly lastOk: readonly (readonly [string, number])[];
+  readonly alarms: readonly SavedAlarm[];
+  readonly lane: Lane;
+  readonly notices: readonly (readonly [string, readonly Notice[]])[];
+  readonly deliveries: readonly Delivery[];
+}
+
+/** JSON cannot hold -Infinity, which stands for "never" in tick numbers; Maps become pairs. */
+function pack(_key: string, value: unknown): unknown {
+  if (value === -Infinity) return { never: true };
+  if (value instanceof Map) return { pairs: [...value] };
+  return value;
+}
+
+function unpack(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if ("never" in value) return -Infinity;
+  if ("pairs" in value && Array.isArray(value.pairs)) return new Map(value.pairs as [unknown, unknown][]);
+  return value;
+}
+
+/** The text of an alarm's state, as it is listed. */
+export function saveAlarm({ verdict: _, ...alarm }: AlarmState): SavedAlarm {
+  return { ...alarm, untold: [...alarm.untold] };
+}
+
+export function saveCluster(cluster: ClusterState): string {
+  const saved: Saved = {
+    stopped: cluster.stopped,
+    intervalMs: cluster.intervalMs,
+    tick: Number.isFinite(cluster.tick) ? cluster.tick : null,
+    at: cluster.at,
+    series: { from: cluster.seriesFrom, capacity: cluster.series.capacity, meters: [...cluster.series.values.keys()] },
+    totals: [...cluster.totals],
+    members: [...cluster.members],
+    completeMembers: [...cluster.completeMembers],
+    lastOk: [...cluster.lastOk],
+    alarms: [...cluster.alarms.values()].map(saveAlarm),
+    lane: cluster.lane,
+    notices: [...cluster.notices],
+    deliveries: [...cluster.deliveries.values()],
+  };
+  return JSON.stringify(saved, pack);
+}
+
+/** The state at `seq`, with empty windows. */
+export function loadCluster(
+  clusterId: string,
+  seq: number,
+  doc: string,
+  rules: ClusterRules | undefined,
+): ClusterState {
+  const saved = JSON.parse(doc, unpack) as Saved;
+  const alarms = saved.alarms.map((alarm) => ({ ...alarm, untold: new Set(alarm.untold), verdict: NOT_JUDGED }));
+  return {
+    ...emptyCluster(clusterId),
+    seq,
+    rules,
+    stopped: saved.stopped,
+    intervalMs: saved.intervalMs,
+    tick: saved.tick ?? -Infinity,
+    at: saved.at,
+    series: createSeries(saved.series.capacity, saved.intervalMs / 1000, saved.series.meters),
+    seriesFrom: saved.series.from,
+    totals: new Map(saved.totals),
+    members: new Map(saved.members),
+    completeMembers: new Map(saved.completeMembers),
+    lastOk: new Map(saved.lastOk),
+    alarms: new Map(alarms.map((alarm) => [alarm.alarm.id, alarm])),
+    lane: saved.lane,
+    notices: new Map(saved.notices.map(([receiver, queue]) => [receiver, [...queue]])),
+    deliveries: new Map(saved.deliveries.map((delivery) => [delivery.id, delivery])),
+  };
+}
+
+/**
+ * How far before its newest tick a restart must read, in ticks: the windows, and before them what the oldest
+ * tick's increase is counted from.
+ */
+export function ticksToRead(cluster: ClusterState): number {
+  const intervalS = cluster.intervalMs / 1000;
+  return cluster.series.capacity + Math.ceil(Math.max(5, 120 / intervalS)) + 2;
+}
+
+/** Fills the windows from the ticks up to the snapshot. */
+export function fillWindows(
+  cluster: ClusterState,
+  ticks: readonly { readonly seq: number; readonly tick: SealedTick }[],
+): void {
+  let totals: ReadonlyMap<string, number> = new Map();
+  for (const { seq, tick } of ticks) {
+    if (seq > cluster.seq) return;
+    if (seq > cluster.seriesFrom) pushTick(cluster.series, tick, totals);
+    totals = new Map(Object.entries(tick.values));
+  }
+}
