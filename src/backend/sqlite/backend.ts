@@ -1,0 +1,59 @@
+/** The embedded backend: `state.db` and `metrics.db` in one folder, each in a worker of its own. */
+
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { messageOf, TocsinError } from "../../lib/errors.ts";
+import type { Commit, Ledger, SampleStore, TickRecord } from "../../ports.ts";
+import { GroupWriter, WorkerClient } from "./worker.ts";
+
+export interface SqliteBackend {
+  readonly ledger: Ledger;
+  readonly store: SampleStore;
+}
+
+/**
+ * Opens both databases. `lock` takes the folder for this process alone (rule R6); without it they are only to be
+ * read. Throws `E301` when the folder cannot be used, `E303` when another process holds it.
+ */
+export async function openSqlite(folder: string, options: { readonly lock: boolean }): Promise<SqliteBackend> {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new TocsinError("E301", `cannot write to the data folder ${folder}: ${messageOf(error)}`, { cause: error });
+  }
+  const state = new WorkerClient("stateWorker", { folder, lock: options.lock });
+  const metrics = new WorkerClient("metricsWorker", { folder });
+  try {
+    // The lock first: nobody may touch a folder that another process holds.
+    await state.call("open");
+    await metrics.call("open");
+  } catch (error) {
+    await Promise.allSettled([state.close(), metrics.close()]);
+    if (error instanceof TocsinError) throw error;
+    throw new TocsinError("E302", `cannot open the databases in ${folder}: ${messageOf(error)}`, { cause: error });
+  }
+  return { ledger: ledgerOver(state), store: storeOver(metrics) };
+}
+
+function ledgerOver(worker: WorkerClient): Ledger {
+  const commits = new GroupWriter<Commit>((group) => worker.call("commit", group) as Promise<(string | null)[]>);
+  return {
+    load: () => worker.call("load") as ReturnType<Ledger["load"]>,
+    ticks: (clusterId, after) => worker.call("ticks", clusterId, after) as ReturnType<Ledger["ticks"]>,
+    commit: (commit) => commits.add(commit),
+    deliveries: (query) => worker.call("deliveries", query) as ReturnType<Ledger["deliveries"]>,
+    inputs: (clusterId) => worker.call("inputs", clusterId) as ReturnType<Ledger["inputs"]>,
+    decisionLog: (clusterId) => worker.call("decisionLog", clusterId) as ReturnType<Ledger["decisionLog"]>,
+    close: () => worker.close(),
+  };
+}
+
+function storeOver(worker: WorkerClient): SampleStore {
+  const puts = new GroupWriter<TickRecord>((group) => worker.call("put", group) as Promise<(string | null)[]>);
+  return {
+    put: (record) => puts.add(record),
+    ticks: (clusterId, after) => worker.call("ticks", clusterId, after) as ReturnType<SampleStore["ticks"]>,
+    baselines: () => worker.call("baselines") as ReturnType<SampleStore["baselines"]>,
+    close: () => worker.close(),
+  };
+}

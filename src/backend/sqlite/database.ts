@@ -1,0 +1,32 @@
+/** The one place that opens SQLite files. */
+
+import { closeSync, openSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+
+/** Opens a file, readable by its owner only, waiting up to 5 s where another connection holds it. */
+export function openDatabase(file: string, pragmas: readonly string[]): DatabaseSync {
+  // SQLite gives its -wal and -shm files the mode of the database file.
+  closeSync(openSync(file, "a", 0o600));
+  const database = new DatabaseSync(file, { timeout: 5000 });
+  for (const pragma of pragmas) database.exec(`PRAGMA ${pragma}`);
+  return database;
+}
+
+/** Runs `work` in one transaction; rolls back and rethrows when it throws. */
+export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // On a full disk SQLite has rolled back by itself.
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** SQLite's bounds for what JavaScript calls infinite. */
+export function asInteger(value: number): number {
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
+}

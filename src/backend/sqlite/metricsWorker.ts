@@ -1,0 +1,17 @@
+import { workerData } from "node:worker_threads";
+import type { TickRecord } from "../../ports.ts";
+import { MetricsDb } from "./metricsDb.ts";
+import { serve } from "./serve.ts";
+
+const { folder } = workerData as { folder: string };
+
+serve(() => {
+  const db = new MetricsDb(folder);
+  return {
+    open: () => undefined,
+    put: (records: readonly TickRecord[]) => db.put(records),
+    ticks: (clusterId: string, after: number) => db.ticks(clusterId, after),
+    baselines: () => db.baselines(),
+    close: () => db.close(),
+  };
+});

@@ -1,0 +1,171 @@
+/** `state.db`: inputs, decisions, alarms, deliveries. Runs in its worker; every call is synchronous. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { TocsinError } from "../../lib/errors.ts";
+import type { Delivery, Input, RecordedInput } from "../../model/decision.ts";
+import type { Commit, DeliveryQuery, LedgerCluster } from "../../ports.ts";
+import { asInteger, inTransaction, openDatabase } from "./database.ts";
+
+/** Raised when a schema needs a migration. */
+const SCHEMA_VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT;
+  CREATE TABLE IF NOT EXISTS cluster(id TEXT PRIMARY KEY, seq INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS input(
+    cluster_id TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, number INTEGER, doc TEXT NOT NULL,
+    PRIMARY KEY(cluster_id, seq)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS decision(
+    cluster_id TEXT NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY(cluster_id, seq, n)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS alarm(
+    id TEXT PRIMARY KEY, cluster_id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS delivery(
+    id TEXT PRIMARY KEY, cluster_id TEXT NOT NULL, created_at INTEGER NOT NULL, status TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS delivery_created ON delivery(created_at);
+  CREATE TABLE IF NOT EXISTS attempt(
+    delivery_id TEXT NOT NULL, attempt INTEGER NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY(delivery_id, attempt)) STRICT, WITHOUT ROWID;
+`;
+
+/** Holds the folder for one process (rule R6): the kernel frees it when the process dies, however it dies. */
+function lockFolder(folder: string): DatabaseSync {
+  const pidFile = join(folder, "tocsin.pid");
+  const lock = openDatabase(join(folder, "lock.db"), ["busy_timeout=0", "locking_mode=EXCLUSIVE"]);
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    throw new TocsinError(
+      "E303",
+      `another tocsin (pid ${readPid(pidFile)}) works on ${folder}: stop it, or set store.path`,
+      {
+        cause: error,
+      },
+    );
+  }
+  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  return lock;
+}
+
+function readPid(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return "unknown";
+  }
+}
+
+export class StateDb {
+  readonly #lock: DatabaseSync | undefined;
+  readonly #db: DatabaseSync;
+  readonly #put: Readonly<Record<"cluster" | "input" | "decision" | "alarm" | "delivery" | "attempt", StatementSync>>;
+
+  /** `lock: false` opens it beside the running service, for reading only. */
+  constructor(folder: string, options: { readonly lock: boolean }) {
+    this.#lock = options.lock ? lockFolder(folder) : undefined;
+    this.#db = openDatabase(join(folder, "state.db"), ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]);
+    this.#db.exec(SCHEMA);
+    const version = this.#db.prepare("SELECT v FROM meta WHERE k = 'schema_version'").get()?.v;
+    if (version !== undefined && Number(version) !== SCHEMA_VERSION) {
+      throw new TocsinError(
+        "E304",
+        `${folder}/state.db has schema ${version}, this version of tocsin knows ${SCHEMA_VERSION}`,
+      );
+    }
+    this.#db
+      .prepare("INSERT OR REPLACE INTO meta(k, v) VALUES('schema_version', CAST(? AS INTEGER))")
+      .run(SCHEMA_VERSION);
+    this.#put = {
+      cluster: this.#db.prepare("INSERT OR REPLACE INTO cluster(id, seq, doc) VALUES(?, ?, ?)"),
+      input: this.#db.prepare("INSERT OR IGNORE INTO input(cluster_id, seq, kind, number, doc) VALUES(?, ?, ?, ?, ?)"),
+      decision: this.#db.prepare("INSERT INTO decision(cluster_id, seq, n, doc) VALUES(?, ?, ?, ?)"),
+      alarm: this.#db.prepare("INSERT OR REPLACE INTO alarm(id, cluster_id, name, state, doc) VALUES(?, ?, ?, ?, ?)"),
+      delivery: this.#db.prepare(
+        "INSERT OR REPLACE INTO delivery(id, cluster_id, created_at, status, doc) VALUES(?, ?, ?, ?, ?)",
+      ),
+      attempt: this.#db.prepare("INSERT OR REPLACE INTO attempt(delivery_id, attempt, doc) VALUES(?, ?, ?)"),
+    };
+  }
+
+  /** Group commit: all of them in one transaction, or one by one when that fails. An error's text for each that failed. */
+  commit(commits: readonly Commit[]): (string | null)[] {
+    try {
+      inTransaction(this.#db, () => {
+        for (const commit of commits) this.#write(commit);
+      });
+      return commits.map(() => null);
+    } catch (error) {
+      const [only] = commits;
+      if (commits.length === 1 && only) return [error instanceof Error ? error.message : String(error)];
+      return commits.flatMap((commit) => this.commit([commit]));
+    }
+  }
+
+  #write(commit: Commit): void {
+    const { clusterId, inputs, decisions, snapshot, alarms, deliveries, attempts } = commit;
+    for (const { seq, input } of inputs) {
+      const number = input.kind === "tick" ? input.number : null;
+      this.#put.input.run(clusterId, seq, input.kind, number, JSON.stringify(input));
+    }
+    decisions.forEach((decision, n) => {
+      this.#put.decision.run(clusterId, snapshot.seq, n, JSON.stringify(decision));
+    });
+    this.#put.cluster.run(clusterId, snapshot.seq, snapshot.doc);
+    for (const { id, name, state, doc } of alarms) this.#put.alarm.run(id, clusterId, name, state, doc);
+    for (const delivery of deliveries) {
+      this.#put.delivery.run(delivery.id, clusterId, delivery.createdAt, delivery.status, JSON.stringify(delivery));
+    }
+    for (const attempt of attempts) this.#put.attempt.run(attempt.deliveryId, attempt.attempt, JSON.stringify(attempt));
+  }
+
+  load(): LedgerCluster[] {
+    const rows = this.#db.prepare("SELECT id, seq, doc FROM cluster ORDER BY id").all();
+    const rulesOf = this.#db.prepare(
+      "SELECT doc FROM input WHERE cluster_id = ? AND kind = 'command' AND doc LIKE '%\"command\":\"rules\"%' ORDER BY seq DESC LIMIT 1",
+    );
+    return rows.map((row) => {
+      const clusterId = String(row.id);
+      const doc = rulesOf.get(clusterId)?.doc;
+      const input = doc === undefined ? undefined : (JSON.parse(String(doc)) as Input);
+      const rules = input?.kind === "command" && input.command === "rules" ? input.rules : undefined;
+      return { snapshot: { clusterId, seq: Number(row.seq), doc: String(row.doc) }, rules };
+    });
+  }
+
+  ticks(clusterId: string, afterNumber: number): RecordedInput[] {
+    const sql = "SELECT seq, doc FROM input WHERE cluster_id = ? AND kind = 'tick' AND number > ? ORDER BY seq";
+    return this.#db.prepare(sql).all(clusterId, asInteger(afterNumber)).map(recordedInput);
+  }
+
+  inputs(clusterId: string): RecordedInput[] {
+    return this.#db
+      .prepare("SELECT seq, doc FROM input WHERE cluster_id = ? ORDER BY seq")
+      .all(clusterId)
+      .map(recordedInput);
+  }
+
+  decisionLog(clusterId: string): string[] {
+    const rows = this.#db.prepare("SELECT doc FROM decision WHERE cluster_id = ? ORDER BY seq, n").all(clusterId);
+    return rows.map((row) => String(row.doc));
+  }
+
+  deliveries({ clusterId, limit }: DeliveryQuery): Delivery[] {
+    const where = clusterId === undefined ? "" : "WHERE cluster_id = ?";
+    const sql = `SELECT doc FROM delivery ${where} ORDER BY created_at DESC, id LIMIT CAST(? AS INTEGER)`;
+    const rows =
+      clusterId === undefined ? this.#db.prepare(sql).all(limit) : this.#db.prepare(sql).all(clusterId, limit);
+    return rows.map((row) => JSON.parse(String(row.doc)) as Delivery);
+  }
+
+  close(): void {
+    this.#db.close();
+    this.#lock?.close();
+  }
+}
+
+function recordedInput(row: Record<string, unknown>): RecordedInput {
+  return { seq: Number(row.seq), input: JSON.parse(String(row.doc)) as Input };
+}
