@@ -1,0 +1,136 @@
+/** The composition root: settings → backends → stages; started in order, stopped in reverse. */
+
+import { startApi } from "./api/server.ts";
+import { createMemoryBus } from "./backend/memory/bus.ts";
+import { openSqlite } from "./backend/sqlite/backend.ts";
+import { Collector } from "./collector/collector.ts";
+import { entryOf } from "./collector/mapping.ts";
+import type { LoadedCluster } from "./config/ruleFile.ts";
+import { receiverDirectory } from "./config/rules.ts";
+import type { Settings } from "./config/settings.ts";
+import { evaluationDelayMs } from "./config/settings.ts";
+import type { ClusterState } from "./evaluator/cluster.ts";
+import { Evaluator } from "./evaluator/evaluator.ts";
+import { parseHttpDate } from "./lib/clock.ts";
+import { Ticker } from "./lib/ticker.ts";
+import { VERSION } from "./lib/version.ts";
+import type { Decision } from "./model/decision.ts";
+import type { Baseline } from "./model/tick.ts";
+import { Notifier } from "./notifier/notifier.ts";
+import type { Clock, Logger, SampleStore, ServiceView } from "./ports.ts";
+import { alarmView, clusterView, deliveryView, metricViews } from "./views.ts";
+
+export interface AppOptions {
+  readonly settings: Settings;
+  readonly clusters: readonly LoadedCluster[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told of every decision once it is durable. */
+  readonly onDecision?: (clusterId: string, decision: Decision) => void;
+}
+
+export interface App {
+  readonly apiUrl: string;
+  readonly view: ServiceView;
+  /** The clusters as they are now. Read only. */
+  clusters(): readonly ClusterState[];
+  /** Finishes or records what is under way, within 10 s. */
+  stop(): Promise<void>;
+}
+
+/** Longest that a stop waits for requests under way, ms: their outcomes and the databases need the rest of 10 s. */
+const STOP_GRACE_MS = 8000;
+
+/** Starts the service. Throws a TocsinError, with nothing left running, when it cannot. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { settings, clusters, environment, clock, log, onDecision } = options;
+  const { intervalMs, timeoutMs, sources } = settings;
+  await using cleanup = new AsyncDisposableStack();
+
+  const { ledger, store } = await openSqlite(settings.dataPath, { lock: true });
+  cleanup.defer(() => ledger.close());
+  cleanup.defer(() => store.close());
+
+  const bus = createMemoryBus();
+  const { timeoutS: _, ...limits } = settings.notifier;
+  const receivers = receiverDirectory(clusters, environment);
+  const notifier = new Notifier({ clock, parseDate: parseHttpDate, log, receivers, version: VERSION, ...limits });
+  const evaluator = new Evaluator({
+    clock,
+    log,
+    bus,
+    ledger,
+    store,
+    dispatcher: notifier,
+    intervalMs,
+    evaluationDelayMs: evaluationDelayMs(settings),
+    ...(onDecision ? { onDecision } : {}),
+  });
+  notifier.connect(evaluator);
+  cleanup.defer(() => evaluator.close());
+
+  const newest = await evaluator.restore();
+  const known = evaluator.knownSources();
+  const rules = clusters.map((cluster) => cluster.rules);
+  const collector = new Collector({
+    clock,
+    log,
+    bus,
+    entries: sources,
+    intervalMs,
+    timeoutMs,
+    clusters: rules,
+    ignore: settings.ignore,
+    unmapped: settings.unmapped,
+    baselines: await baselinesBySource(store),
+    known,
+  });
+  const view: ServiceView = {
+    degraded: () => evaluator.degraded(),
+    alarms: () =>
+      evaluator.clusters().flatMap((cluster) => [...cluster.alarms.values()].map((alarm) => alarmView(cluster, alarm))),
+    metrics: () => evaluator.clusters().flatMap(metricViews),
+    clusters: () => evaluator.clusters().map(clusterView),
+    sources: () => collector.status(),
+    deliveries: async (limit) => (await ledger.deliveries({ limit })).map(deliveryView),
+  };
+  const api = await startApi(settings.api, VERSION, view);
+  cleanup.defer(() => api.close());
+
+  // Outcomes of what is under way must reach the ledger before it closes.
+  cleanup.defer(() => notifier.stop(STOP_GRACE_MS));
+  cleanup.defer(() => evaluator.stopSending());
+  cleanup.defer(() => collector.stop());
+  const ticker = new Ticker({
+    clock,
+    intervalMs,
+    after: newest,
+    onTick(tick) {
+      evaluator.tick(tick);
+      void collector.tick(tick);
+    },
+    onStep: (byMs) => log.warn("the wall clock stepped: ticks are labelled anew", { by_ms: byMs }),
+  });
+  cleanup.defer(() => {
+    ticker.stop();
+    evaluator.stopTicks();
+  });
+  const isConfigured = (source: string) => sources.some((entry) => entry.name === entryOf(source));
+  await evaluator.start(rules, { kind: "start", number: ticker.first - 1, at: clock.now(), intervalMs }, isConfigured);
+  ticker.start();
+
+  const running = cleanup.move();
+  return { apiUrl: api.url, view, clusters: () => evaluator.clusters(), stop: () => running.disposeAsync() };
+}
+
+/** Recorded raw counters, by source and cluster: the only ones that a restart may subtract from (rule R3). */
+async function baselinesBySource(store: SampleStore): Promise<Map<string, Map<string, Baseline>>> {
+  const bySource = new Map<string, Map<string, Baseline>>();
+  for (const { clusterId, source, baseline } of await store.baselines()) {
+    const own = bySource.get(source) ?? new Map<string, Baseline>();
+    own.set(clusterId, baseline);
+    bySource.set(source, own);
+  }
+  return bySource;
+}

@@ -1,0 +1,28 @@
+/** Field types that rule files and `tocsin.yaml` share. */
+
+import { z } from "zod";
+import { parseDurationS } from "../lib/durations.ts";
+
+/** A duration in seconds: a number, or text such as `90s`, `3m`, `1h30m`; at least `leastS`. */
+export function duration(leastS: number): z.ZodType<number> {
+  return z.unknown().transform((value, context): number => {
+    const seconds = typeof value === "number" || typeof value === "string" ? parseDurationS(value) : undefined;
+    if (seconds !== undefined && seconds >= leastS) return seconds;
+    const message =
+      seconds === undefined
+        ? `expected a duration such as 60, 90s, 3m or 1h30m, not ${JSON.stringify(value)}`
+        : `a duration of at least ${leastS} s is needed, not ${JSON.stringify(value)}`;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+}
+
+/** A name: one line of at most 255 characters. */
+export const name = z
+  .string()
+  .min(1, "must not be empty")
+  .max(255, "at most 255 characters")
+  .refine((text) => !/\p{Cc}/u.test(text), "must not hold control characters");
+
+/** Text for people. */
+export const text = z.string().max(4096, "at most 4096 characters");

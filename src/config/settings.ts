@@ -1,0 +1,210 @@
+/** `tocsin.yaml` → settings. Everything has a default; an absent or empty file is valid. */
+
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { z } from "zod";
+import type { Diagnostic } from "./diagnostics.ts";
+import { duration, name } from "./fields.ts";
+import { YamlFile } from "./yamlFile.ts";
+
+export interface SourceSetting {
+  readonly name: string;
+  readonly socket: string;
+  /** A built-in default: its absence is no news. */
+  readonly quiet: boolean;
+}
+
+export interface Settings {
+  /** The file they came from; `undefined`: defaults alone. */
+  readonly file: string | undefined;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly sources: readonly SourceSetting[];
+  readonly ignore: readonly string[];
+  readonly unmapped: "warn" | "ignore";
+  readonly rulesPath: string;
+  readonly dataPath: string;
+  readonly repeatIntervalS: number;
+  readonly notifier: {
+    readonly timeoutS: number;
+    readonly connectTimeoutMs: number;
+    readonly concurrency: number;
+    readonly perOrigin: number;
+  };
+  readonly api: { readonly host: string; readonly port: number };
+  readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "auto" | "json" | "text" };
+}
+
+/** The well-known stats sockets of Octavia, Neutron, Debian and Kolla. */
+const DEFAULT_SOURCES: readonly SourceSetting[] = [
+  { name: "octavia", socket: "/var/lib/octavia/*.sock", quiet: true },
+  { name: "neutron", socket: "/var/lib/neutron/lbaas/v2/*/haproxy_stats.sock", quiet: true },
+  { name: "debian", socket: "/run/haproxy/admin.sock", quiet: true },
+  { name: "centos", socket: "/var/lib/haproxy/stats", quiet: true },
+  { name: "kolla", socket: "/var/lib/kolla/haproxy/haproxy.sock", quiet: true },
+];
+
+const LATER_WORDS: ReadonlySet<string> = new Set([
+  "tcp",
+  "url",
+  "username",
+  "password",
+  "prometheus",
+  "families",
+  "watch",
+  "type",
+  "detail",
+  "retention",
+  "influx",
+  "bus",
+  "mode",
+  "heartbeat_url",
+  "allow",
+  "deny",
+  "auth",
+  "cors",
+]);
+
+const count = z.int("must be a whole number").min(1, "must be at least 1").max(100_000, "must be at most 100000");
+const path = z.string().min(1, "must not be empty").max(4096);
+
+/** `host:port`, with IPv6 hosts in brackets. */
+const listen = z.string().transform((value, context) => {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host !== undefined && port <= 65_535) return { host, port };
+  context.addIssue({
+    code: "custom",
+    message: `expected host:port such as 127.0.0.1:8042, not ${JSON.stringify(value)}`,
+  });
+  return z.NEVER;
+});
+
+const settingsFile = z.strictObject({
+  collector: z
+    .strictObject({
+      interval: duration(1).optional(),
+      timeout: duration(0.1).optional(),
+      sources: z
+        .array(
+          z.strictObject({
+            name: name.refine((one) => !one.includes(":"), "must not hold a colon"),
+            socket: path,
+          }),
+        )
+        .optional(),
+      ignore: z.array(name).optional(),
+      unmapped: z.enum(["warn", "ignore"]).optional(),
+    })
+    .optional(),
+  rules: z.strictObject({ path: path.optional() }).optional(),
+  store: z.strictObject({ path: path.optional() }).optional(),
+  evaluator: z.strictObject({ repeat_interval: duration(1).optional() }).optional(),
+  notifier: z
+    .strictObject({
+      timeout: duration(1).optional(),
+      connect_timeout: duration(0.1).optional(),
+      concurrency: count.optional(),
+      per_origin: count.optional(),
+    })
+    .optional(),
+  api: z.strictObject({ listen: listen.optional() }).optional(),
+  log: z
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error"]).optional(),
+      format: z.enum(["auto", "json", "text"]).optional(),
+    })
+    .optional(),
+});
+
+type SettingsFile = z.infer<typeof settingsFile>;
+
+/** Where `tocsin.yaml` is: `--config`, `$TOCSIN_CONFIG`, `./tocsin.yaml`, `/etc/tocsin/tocsin.yaml`. */
+export function findSettingsFile(
+  flag: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+  cwd: string,
+): string | undefined {
+  const named = flag ?? environment.TOCSIN_CONFIG;
+  if (named !== undefined && named !== "") return resolve(cwd, named);
+  return [resolve(cwd, "tocsin.yaml"), "/etc/tocsin/tocsin.yaml"].find((candidate) => existsSync(candidate));
+}
+
+/**
+ * Reads settings. Paths in the file are relative to its folder; the defaults `rules` and `data` too, or to `cwd`
+ * where there is no file. With errors there are diagnostics and no settings.
+ */
+export function loadSettings(
+  file: string | undefined,
+  cwd: string,
+): { readonly settings: Settings | undefined; readonly diagnostics: readonly Diagnostic[] } {
+  if (file === undefined) return { settings: settingsFrom({}, undefined, cwd), diagnostics: [] };
+  const yaml = YamlFile.read(file, relative(cwd, file) || file);
+  const fields = yaml.isEmpty ? {} : yaml.validate(settingsFile, LATER_WORDS);
+  if (fields) checkTimes(yaml, fields);
+  checkSourceNames(yaml, fields);
+  const { diagnostics } = yaml;
+  return {
+    settings: fields && diagnostics.length === 0 ? settingsFrom(fields, file, dirname(file)) : undefined,
+    diagnostics,
+  };
+}
+
+function settingsFrom(fields: SettingsFile, file: string | undefined, folder: string): Settings {
+  const { collector = {}, rules = {}, store = {}, evaluator = {}, notifier = {}, api = {}, log = {} } = fields;
+  const intervalS = collector.interval ?? 10;
+  return {
+    file,
+    intervalMs: intervalS * 1000,
+    timeoutMs: (collector.timeout ?? Math.min(3, 0.6 * intervalS)) * 1000,
+    sources:
+      collector.sources?.map(({ name: source, socket }) => ({
+        name: source,
+        socket: resolve(folder, socket),
+        quiet: false,
+      })) ?? DEFAULT_SOURCES,
+    ignore: collector.ignore ?? ["stats", "metrics", "status", "prometheus-exporter-internal*"],
+    unmapped: collector.unmapped ?? "warn",
+    rulesPath: resolve(folder, rules.path ?? "rules"),
+    dataPath: resolve(folder, store.path ?? "data"),
+    repeatIntervalS: evaluator.repeat_interval ?? 60,
+    notifier: {
+      timeoutS: notifier.timeout ?? 30,
+      connectTimeoutMs: (notifier.connect_timeout ?? 5) * 1000,
+      concurrency: notifier.concurrency ?? 1024,
+      perOrigin: notifier.per_origin ?? 32,
+    },
+    api: api.listen ?? { host: "127.0.0.1", port: 8042 },
+    log: { level: log.level ?? "info", format: log.format ?? "auto" },
+  };
+}
+
+/** Rule T2: an answer must come well before the next tick. */
+function checkTimes(yaml: YamlFile, { collector }: SettingsFile): void {
+  const intervalS = collector?.interval ?? 10;
+  if (collector?.timeout !== undefined && collector.timeout >= 0.8 * intervalS) {
+    yaml.error(
+      ["collector", "timeout"],
+      "E109",
+      `the timeout must be below 0.8 × interval, that is ${0.8 * intervalS} s`,
+    );
+  }
+  if (collector?.interval !== undefined && !Number.isInteger(intervalS)) {
+    yaml.error(["collector", "interval"], "E109", "the interval must be whole seconds");
+  }
+}
+
+function checkSourceNames(yaml: YamlFile, fields: SettingsFile | undefined): void {
+  const seen = new Set<string>();
+  fields?.collector?.sources?.forEach(({ name: source }, index) => {
+    if (seen.has(source))
+      yaml.error(["collector", "sources", index, "name"], "E203", `there are two sources named "${source}"`);
+    seen.add(source);
+  });
+}
+
+/** Time after a tick at which it is sealed whatever is missing (rule T2), ms. */
+export function evaluationDelayMs({ intervalMs, timeoutMs }: Pick<Settings, "intervalMs" | "timeoutMs">): number {
+  return Math.min(intervalMs / 10, 1000) + timeoutMs + 500;
+}
