@@ -8,10 +8,10 @@ import type { Delivery } from "../model/decision.ts";
 import type { MemberState } from "../model/meters.ts";
 import type { SealedTick } from "../model/tick.ts";
 import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
-import { emptyCluster, NOT_JUDGED } from "./cluster.ts";
+import { emptyCluster, newAlarmState } from "./cluster.ts";
 import { createSeries, pushTick } from "./series.ts";
 
-type SavedAlarm = Omit<AlarmState, "verdict" | "untold"> & { untold: readonly string[] };
+type SavedAlarm = Omit<AlarmState, "alarm" | "verdict" | "untold"> & { readonly id: string; readonly untold: readonly string[] };
 
 interface Saved {
   readonly stopped: boolean;
@@ -44,9 +44,9 @@ function unpack(_key: string, value: unknown): unknown {
   return value;
 }
 
-/** The text of an alarm's state, as it is listed. */
-export function saveAlarm({ verdict: _, ...alarm }: AlarmState): SavedAlarm {
-  return { ...alarm, untold: [...alarm.untold] };
+/** An alarm's state without its rule, which is recorded with the rules, and its verdict, which the next tick gives. */
+export function saveAlarm({ alarm: { id }, verdict: _, untold, ...state }: AlarmState): SavedAlarm {
+  return { id, ...state, untold: [...untold] };
 }
 
 export function saveCluster(cluster: ClusterState): string {
@@ -76,7 +76,11 @@ export function loadCluster(
   rules: ClusterRules | undefined,
 ): ClusterState {
   const saved = JSON.parse(doc, unpack) as Saved;
-  const alarms = saved.alarms.map((alarm) => ({ ...alarm, untold: new Set(alarm.untold), verdict: NOT_JUDGED }));
+  const states = new Map(saved.alarms.map((alarm) => [alarm.id, alarm]));
+  const alarms = (rules?.alarms ?? []).map((alarm): readonly [string, AlarmState] => {
+    const { id: _, untold = [], ...state } = states.get(alarm.id) ?? { id: alarm.id };
+    return [alarm.id, { ...newAlarmState(alarm), ...state, untold: new Set(untold) }];
+  });
   return {
     ...emptyCluster(clusterId),
     seq,
@@ -91,7 +95,7 @@ export function loadCluster(
     members: new Map(saved.members),
     completeMembers: new Map(saved.completeMembers),
     lastOk: new Map(saved.lastOk),
-    alarms: new Map(alarms.map((alarm) => [alarm.alarm.id, alarm])),
+    alarms: new Map(alarms),
     lane: saved.lane,
     notices: new Map(saved.notices.map(([receiver, queue]) => [receiver, [...queue]])),
     deliveries: new Map(saved.deliveries.map((delivery) => [delivery.id, delivery])),
