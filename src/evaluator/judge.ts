@@ -32,12 +32,11 @@ export function judge(alarm: Alarm, series: Series): Verdict {
   const lookBack = treatMissingData === "missing" && datapointsToAlarm === evaluationPeriods ? 1 : 0;
   const points: Datapoint[] = [];
   for (let index = 0; index < evaluationPeriods + lookBack && points.length < evaluationPeriods; index++) {
-    const point = afterPolicy(
-      datapointOf(series, alarm, windowAt(series.last, index, periodS, series.intervalS)),
-      alarm,
-    );
-    // A missing datapoint is passed over, and one further back is looked at instead (rule J2).
-    if (point.kind !== "missing") points.push(point);
+    const seen = datapointOf(series, alarm, windowAt(series.last, index, periodS, series.intervalS));
+    const point = afterPolicy(seen, alarm);
+    // A window that holds nothing is passed over, and one further back is looked at instead (rule J2); for one that
+    // nobody saw none stands in.
+    if (point.kind !== "missing" || seen.kind !== "missing") points.push(point);
   }
   return judgePoints(alarm, points);
 }
@@ -67,7 +66,7 @@ export function judgePoints(alarm: Alarm, points: readonly Datapoint[]): Verdict
   const notBreaching = points.filter(surelyDoesNot).length;
   const judged: Judged = { breaching, notBreaching, mostRecent: mostRecent(points) };
   const unknown = points.find((point) => point.kind === "unknown" && point.proved === undefined);
-  const enough = points.length >= evaluationPeriods;
+  const enough = points.filter((point) => point.kind !== "missing").length >= evaluationPeriods;
   const alreadyAlarm = breaching >= datapointsToAlarm;
 
   if (!enough && !(datapointsToAlarm < evaluationPeriods && alreadyAlarm)) {

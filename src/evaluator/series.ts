@@ -75,7 +75,7 @@ export function pushTick(series: Series, tick: SealedTick, totals: ReadonlyMap<s
   for (const [counter, ring] of series.increases) {
     const rate = tick.values[`${counter}.rate`];
     const total = tick.values[counter];
-    if (rate === undefined || total === undefined) ring[place] = Number.NaN;
+    if (rate === undefined || total === undefined || covered.length === 0) ring[place] = Number.NaN;
     // Over a gap the total grew by what no rate was made of; the rates themselves still say what the others did.
     else ring[place] = gap ? rate * series.intervalS : total - (totals.get(counter) ?? 0);
   }

@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import { ends, Folded, sends } from "../helpers/folded.ts";
+import { anAlarm, notice } from "../helpers/rules.ts";
+
+const told = (maxAgeS?: number) => ({ ok: [notice("ops", maxAgeS)], alarm: [notice("ops", maxAgeS)], "insufficient data": [] });
+
+function current(folded: Folded): string[] {
+  return folded.log.flatMap((one) => (one.d === "send" ? [`${one.notification.current} ${one.attempt}`] : []));
+}
+
+describe("D4: notices", () => {
+  it("every transition, in order, one in flight at a time for each receiver", () => {
+    const folded = new Folded([anAlarm({ name: "a", actions: told() })]);
+    folded.tick({ sessions: 1 });
+    folded.tick({ sessions: 9 });
+    folded.tick({ sessions: 1 });
+    expect(current(folded)).toEqual(["ok 1"]);
+    folded.outcome("accepted");
+    folded.outcome("accepted");
+    folded.outcome("accepted");
+    expect(current(folded)).toEqual(["ok 1", "alarm 1", "ok 1"]);
+    expect(ends(folded.log)).toEqual(["delivered", "delivered", "delivered"]);
+  });
+
+  it("what did not run, or may have, is tried again with its id, and holds what comes after", () => {
+    const folded = new Folded([anAlarm({ name: "a", actions: told() })]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("uncertain");
+    folded.tick({ sessions: 1 });
+    expect(current(folded)).toEqual(["alarm 1", "alarm 2"]);
+    expect(new Set(folded.log.flatMap((one) => (one.d === "send" ? [one.delivery] : []))).size).toBe(1);
+    folded.outcome("accepted");
+    expect(current(folded)).toEqual(["alarm 1", "alarm 2", "ok 1"]);
+  });
+
+  it("ends expired after max_age, and the ok of a notice that was never delivered is dropped", () => {
+    const folded = new Folded([anAlarm({ name: "a", actions: told(60) })]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("not_run", { retryAfterS: 300 });
+    folded.ticks(3, { sessions: 9 });
+    folded.ticks(5, { sessions: 1 });
+    expect(ends(folded.log)).toEqual(["expired", "dropped"]);
+  });
+
+  it("an undelivered repeat is replaced by the next", () => {
+    const repeating = { repeatActions: true, repeatIntervalS: 20 };
+    const folded = new Folded([anAlarm({ name: "a", actions: told(), ...repeating })]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("accepted");
+    folded.ticks(2, { sessions: 9 });
+    folded.outcome("not_run", { retryAfterS: 300 });
+    folded.ticks(4, { sessions: 9 });
+    expect(ends(folded.log)).toEqual(["delivered", "superseded"]);
+    expect(current(folded)).toEqual(["alarm 1", "alarm 1", "alarm 1"]);
+  });
+
+  it("a rejected one is not tried again and holds nobody", () => {
+    const folded = new Folded([anAlarm({ name: "a", actions: told() })]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("rejected", { status: 404 });
+    expect(sends(folded.ticks(3, { sessions: 9 }))).toEqual([]);
+  });
+
+  it("D3: at a start those under way are sent again with their ids", () => {
+    const folded = new Folded([anAlarm({ name: "a", actions: told() })]);
+    folded.tick({ sessions: 9 });
+    expect(sends(folded.restart(3))).toEqual(["ops"]);
+    expect(current(folded)).toEqual(["alarm 1", "alarm 2"]);
+    expect(new Set(folded.log.flatMap((one) => (one.d === "send" ? [one.delivery] : []))).size).toBe(1);
+  });
+
+  it("one receiver that is down holds no other", () => {
+    const actions = { ok: [], alarm: [notice("down"), notice("up")], "insufficient data": [] };
+    const folded = new Folded([anAlarm({ name: "a", actions })]);
+    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["down", "up"]);
+    folded.outcome("not_run", { receiver: "down" });
+    folded.outcome("accepted", { receiver: "up" });
+    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["down"]);
+  });
+});
+
+describe("A4: repeats", () => {
+  it("say that the alarm remains, with previous equal to current, only in repeat_states", () => {
+    const folded = new Folded([anAlarm({ name: "a", actions: told(), repeatActions: true, repeatIntervalS: 20 })]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("accepted");
+    folded.ticks(2, { sessions: 9 });
+    folded.outcome("accepted");
+    folded.tick({ sessions: 1 });
+    folded.outcome("accepted");
+    expect(sends(folded.ticks(6, { sessions: 1 }))).toEqual([]);
+    const notifications = folded.log.flatMap((one) => (one.d === "send" ? [one.notification] : []));
+    expect(notifications[1]).toMatchObject({
+      previous: "alarm",
+      current: "alarm",
+      reason: "Remaining as alarm due to 1 samples outside threshold, most recent: 9.0",
+    });
+  });
+});
+
+describe("rule revisions", () => {
+  it("another threshold keeps the state; another meter starts anew, journalled and without actions", () => {
+    const alarm = anAlarm({ name: "a", actions: told() });
+    const folded = new Folded([alarm]);
+    folded.tick({ sessions: 9 });
+    const rules = folded.cluster.rules!;
+    folded.input({ kind: "command", command: "rules", rules: { ...rules, alarms: [{ ...alarm, threshold: 8 }] } });
+    expect(folded.state("a")).toBe("alarm");
+    const decisions = folded.input({ kind: "command", command: "rules", rules: { ...rules, alarms: [{ ...alarm, statistic: "max" }] } });
+    expect(folded.state("a")).toBe("insufficient data");
+    expect(decisions).toMatchObject([{ d: "transition", to: "insufficient data", by: "rule change", transition: 2 }]);
+  });
+});
