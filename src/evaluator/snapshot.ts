@@ -11,7 +11,10 @@ import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
 import { emptyCluster, newAlarmState } from "./cluster.ts";
 import { createSeries, pushTick } from "./series.ts";
 
-type SavedAlarm = Omit<AlarmState, "alarm" | "verdict" | "untold"> & { readonly id: string; readonly untold: readonly string[] };
+type SavedAlarm = Omit<AlarmState, "alarm" | "verdict" | "untold"> & {
+  readonly id: string;
+  readonly untold: readonly string[];
+};
 
 interface Saved {
   readonly stopped: boolean;

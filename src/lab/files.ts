@@ -6,7 +6,11 @@ import { PROXY } from "./haproxy.ts";
 export const BAND = { out: 40_000, in: 15_000 } as const;
 
 /** Writes the lab's `tocsin.yaml` and rule file: the starting pair, with periods of seconds and a value per server. */
-export function writeLabFiles(folder: string, socket: string, urls: { readonly in: string; readonly out: string }): string {
+export function writeLabFiles(
+  folder: string,
+  socket: string,
+  urls: { readonly in: string; readonly out: string },
+): string {
   mkdirSync(join(folder, "rules"), { recursive: true });
   writeFileSync(
     join(folder, "rules", "lab.yaml"),

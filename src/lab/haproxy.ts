@@ -52,13 +52,19 @@ export async function startHaproxy(
   const file = join(folder, "haproxy.cfg");
   writeFileSync(file, configuration(folder, port, servers));
   const path = [environment.PATH ?? "", ...SEARCH].join(":");
-  const child = spawn("haproxy", ["-db", "-f", file], { env: { ...environment, PATH: path }, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn("haproxy", ["-db", "-f", file], {
+    env: { ...environment, PATH: path },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let said = "";
   child.stderr.on("data", (chunk) => {
     said = `${said}${chunk}`.slice(-2000);
   });
   const failed = once(child, "error").then(([error]) => {
-    throw new TocsinError("E501", `cannot start haproxy: ${(error as Error).message}; install it:  sudo apt-get install -y haproxy`);
+    throw new TocsinError(
+      "E501",
+      `cannot start haproxy: ${(error as Error).message}; install it:  sudo apt-get install -y haproxy`,
+    );
   });
   const socket = join(folder, "haproxy.sock");
   await Promise.race([failed, answers(socket, child, clock, () => said)]);

@@ -116,7 +116,8 @@ async function play({ app, clock, load, timeline, watch, signal }: Play): Promis
     timeline.event(`load: ${bytesPerS / 1000} kB/s, ${why}`);
   };
   const until = async (reached: () => boolean) => {
-    while (!reached() && !signal.aborted && clock.monotonic() - startedMs < LIMIT_MS) await tick(clock, load, app, timeline);
+    while (!reached() && !signal.aborted && clock.monotonic() - startedMs < LIMIT_MS)
+      await tick(clock, load, app, timeline);
     return reached();
   };
   setLoad(LOAD.steady, "just right for two servers");

@@ -11,7 +11,10 @@ import { PROXY } from "./haproxy.ts";
 import type { RunningServer } from "./servers.ts";
 import { serveOnLoopback, startBackend } from "./servers.ts";
 
-export const WEBHOOKS = { in: "19f36f5a-fe73-4b95-870d-6abe3368ba34", out: "59f632d6-4aad-4e79-817c-93947a318db2" } as const;
+export const WEBHOOKS = {
+  in: "19f36f5a-fe73-4b95-870d-6abe3368ba34",
+  out: "59f632d6-4aad-4e79-817c-93947a318db2",
+} as const;
 
 export interface ScalerOptions {
   readonly haproxy: Haproxy;

@@ -8,7 +8,9 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 /** An HTTP server on a free port of the loopback. */
-export async function serveOnLoopback(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<RunningServer> {
+export async function serveOnLoopback(
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<RunningServer> {
   const server: Server = createServer(handle);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -29,7 +29,15 @@ export class Timeline {
     const alarm = view.alarms().find(({ name }) => name === "scale_out_alarm");
     const up = Object.values(cluster?.servers ?? {}).filter((state) => state === "up").length;
     const value = alarm?.value === null || alarm === undefined ? "-" : kilobytes(alarm.value);
-    this.#out([this.#time(), kilobytes(load).padStart(8), value.padStart(11), String(up).padStart(10), `   ${cluster?.lane ?? "-"}`].join("  "));
+    this.#out(
+      [
+        this.#time(),
+        kilobytes(load).padStart(8),
+        value.padStart(11),
+        String(up).padStart(10),
+        `   ${cluster?.lane ?? "-"}`,
+      ].join("  "),
+    );
   }
 
   decision(decision: Decision): void {
@@ -48,7 +56,9 @@ export class Timeline {
         this.event(`${decision.what} held by gate ${decision.gate}: ${decision.reason}`);
         break;
       case "effect":
-        this.event(`effect of scale-${decision.direction} after ${decision.ticks} ticks: ${decision.effect} ${decision.servers.join(", ")}`);
+        this.event(
+          `effect of scale-${decision.direction} after ${decision.ticks} ticks: ${decision.effect} ${decision.servers.join(", ")}`,
+        );
         break;
       case "release":
       case "cancel":

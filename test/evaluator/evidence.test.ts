@@ -116,7 +116,12 @@ describe("E5: what silence turns into", () => {
 
 describe("E6: Tocsin's own meters are always complete", () => {
   it("a watchdog fires when everything else is blind", () => {
-    const watchdog = anAlarm({ name: "w", meterName: "tocsin.source.age", treatMissingData: "breaching", threshold: 30 });
+    const watchdog = anAlarm({
+      name: "w",
+      meterName: "tocsin.source.age",
+      treatMissingData: "breaching",
+      threshold: 30,
+    });
     const folded = new Folded([watchdog], []);
     folded.tick();
     expect(folded.state("w")).toBe("alarm");

@@ -64,7 +64,14 @@ describe("J1, J2: missing datapoints", () => {
 });
 
 describe("J6: per active server", () => {
-  const alarm = anAlarm({ name: "a", meterName: RATE, per: "active_server", periodS: 30, comparison: "ge", threshold: 100 });
+  const alarm = anAlarm({
+    name: "a",
+    meterName: RATE,
+    per: "active_server",
+    periodS: 30,
+    comparison: "ge",
+    threshold: 100,
+  });
   const two = { a: "up", b: "up" } as const;
 
   it("divides by the active servers", () => {

@@ -2,7 +2,11 @@ import { describe, expect, it } from "vitest";
 import { ends, Folded, holds, sends } from "../helpers/folded.ts";
 import { anAlarm, control, theRules } from "../helpers/rules.ts";
 
-const alarmActions = (...actions: ReturnType<typeof control>[]) => ({ ok: [], alarm: actions, "insufficient data": [] });
+const alarmActions = (...actions: ReturnType<typeof control>[]) => ({
+  ok: [],
+  alarm: actions,
+  "insufficient data": [],
+});
 /** Alarm above 5 sessions, scale out. */
 const out = anAlarm({ name: "out", actions: alarmActions(control("out", "out")) });
 /** Alarm below 2 sessions, scale in. */
@@ -44,8 +48,18 @@ describe("rule L: the lane with effect", () => {
   });
 
   it.each([
-    { name: "a sick server that got well", before: { a: "up", b: "down" }, after: { a: "up", b: "up" }, effect: "no_effect" },
-    { name: "a server out of maintenance", before: { a: "up", b: "maint" }, after: { a: "up", b: "up" }, effect: "effective" },
+    {
+      name: "a sick server that got well",
+      before: { a: "up", b: "down" },
+      after: { a: "up", b: "up" },
+      effect: "no_effect",
+    },
+    {
+      name: "a server out of maintenance",
+      before: { a: "up", b: "maint" },
+      after: { a: "up", b: "up" },
+      effect: "effective",
+    },
     { name: "a server gone", before: two, after: { a: "up" }, effect: "unclear" },
     { name: "nothing", before: two, after: two, effect: "no_effect" },
   ] as const)("L4: after a scale-out, $name: $effect", ({ before, after, effect }) => {
@@ -154,7 +168,10 @@ describe("rule L: the lane with effect", () => {
 });
 
 describe("L1: no scale-in while a scale-out asks", () => {
-  const both = [{ ...out, threshold: 5 }, { ...inward, comparison: "lt" as const, threshold: 100 }];
+  const both = [
+    { ...out, threshold: 5 },
+    { ...inward, comparison: "lt" as const, threshold: 100 },
+  ];
 
   it("holds the scale-in as long as the scale-out is in alarm", () => {
     const folded = new Folded(both);
@@ -210,7 +227,10 @@ describe("the receivers of a lane action", () => {
 
   it("A3: without data only a scale-out is sent", () => {
     const actions = { ok: [], alarm: [], "insufficient data": [control("in", "in")] };
-    const folded = new Folded([{ ...pair, actions }, { ...pair, id: "id-o", name: "o", actions: { ...actions, "insufficient data": [control("out", "out")] } }]);
+    const folded = new Folded([
+      { ...pair, actions },
+      { ...pair, id: "id-o", name: "o", actions: { ...actions, "insufficient data": [control("out", "out")] } },
+    ]);
     folded.tick({ sessions: 1 });
     const decisions = folded.ticks(4, { sessions: null });
     expect(sends(decisions)).toEqual(["out"]);

@@ -2,7 +2,11 @@ import { describe, expect, it } from "vitest";
 import { ends, Folded, sends } from "../helpers/folded.ts";
 import { anAlarm, notice } from "../helpers/rules.ts";
 
-const told = (maxAgeS?: number) => ({ ok: [notice("ops", maxAgeS)], alarm: [notice("ops", maxAgeS)], "insufficient data": [] });
+const told = (maxAgeS?: number) => ({
+  ok: [notice("ops", maxAgeS)],
+  alarm: [notice("ops", maxAgeS)],
+  "insufficient data": [],
+});
 
 function current(folded: Folded): string[] {
   return folded.log.flatMap((one) => (one.d === "send" ? [`${one.notification.current} ${one.attempt}`] : []));
@@ -106,7 +110,11 @@ describe("rule revisions", () => {
     const rules = folded.cluster.rules!;
     folded.input({ kind: "command", command: "rules", rules: { ...rules, alarms: [{ ...alarm, threshold: 8 }] } });
     expect(folded.state("a")).toBe("alarm");
-    const decisions = folded.input({ kind: "command", command: "rules", rules: { ...rules, alarms: [{ ...alarm, statistic: "max" }] } });
+    const decisions = folded.input({
+      kind: "command",
+      command: "rules",
+      rules: { ...rules, alarms: [{ ...alarm, statistic: "max" }] },
+    });
     expect(folded.state("a")).toBe("insufficient data");
     expect(decisions).toMatchObject([{ d: "transition", to: "insufficient data", by: "rule change", transition: 2 }]);
   });

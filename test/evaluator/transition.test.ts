@@ -31,7 +31,14 @@ interface Told {
  * Aodh's evaluator as a table (aodh/evaluator/threshold.py as its behaviour is documented): which row applies, and
  * what it says. Written from that table alone.
  */
-function aodh(n: number, op: Comparison, limit: number, state: State, repeat: boolean, all: readonly number[]): Told | undefined {
+function aodh(
+  n: number,
+  op: Comparison,
+  limit: number,
+  state: State,
+  repeat: boolean,
+  all: readonly number[],
+): Told | undefined {
   const statistics = all.slice(-n);
   const outside = statistics.filter((value) => compare(value, op, limit)).length;
   const last = statistics.at(-1);
@@ -65,7 +72,9 @@ function aodh(n: number, op: Comparison, limit: number, state: State, repeat: bo
 
 describe("the state machine is Aodh's, texts included", () => {
   it("for any datapoints, operator, state and repeat_actions", () => {
-    const values = fc.array(fc.oneof(fc.integer({ min: 0, max: 10 }), fc.double({ noNaN: true, min: 0, max: 10 })), { maxLength: 6 });
+    const values = fc.array(fc.oneof(fc.integer({ min: 0, max: 10 }), fc.double({ noNaN: true, min: 0, max: 10 })), {
+      maxLength: 6,
+    });
     const agrees = fc.property(
       fc.integer({ min: 1, max: 4 }),
       fc.constantFrom<Comparison>("lt", "le", "eq", "ne", "ge", "gt"),
@@ -81,7 +90,11 @@ describe("the state machine is Aodh's, texts included", () => {
         expect(told?.to).toBe(expected?.state);
         expect(told?.reason).toBe(expected?.reason);
         expect(told && { ...told.reasonData }).toEqual(
-          expected && { disposition: expected.data.disposition, count: expected.data.count, mostRecent: expected.data.most_recent },
+          expected && {
+            disposition: expected.data.disposition,
+            count: expected.data.count,
+            mostRecent: expected.data.most_recent,
+          },
         );
       },
     );
@@ -112,10 +125,18 @@ describe("the state machine is Aodh's, texts included", () => {
   });
 
   it.each([
-    { values: [1, 2, 8], to: "alarm", reason: "Transition to alarm due to 1 samples outside threshold, most recent: 8.0" },
+    {
+      values: [1, 2, 8],
+      to: "alarm",
+      reason: "Transition to alarm due to 1 samples outside threshold, most recent: 8.0",
+    },
     { values: [8, 8, 2], to: "ok", reason: "Transition to ok due to 1 samples inside threshold, most recent: 2.0" },
   ])("from insufficient data a mixed window takes the newest side: $values", ({ values, to, reason }) => {
     const alarm = anAlarm({ name: "a", evaluationPeriods: 3, threshold: 5 });
-    expect(step(alarm, "insufficient data", judgeValues(alarm, values))).toMatchObject({ kind: "transition", to, reason });
+    expect(step(alarm, "insufficient data", judgeValues(alarm, values))).toMatchObject({
+      kind: "transition",
+      to,
+      reason,
+    });
   });
 });

@@ -64,7 +64,12 @@ export class Folded {
 
   restart(downTicks = 0): readonly Decision[] {
     this.skip(downTicks);
-    return this.input({ kind: "start", number: this.#number, at: this.#number * 10_000, intervalMs: INTERVAL_S * 1000 });
+    return this.input({
+      kind: "start",
+      number: this.#number,
+      at: this.#number * 10_000,
+      intervalMs: INTERVAL_S * 1000,
+    });
   }
 
   /** The outcome of the newest claimed attempt, or of the one of a receiver. */
@@ -74,7 +79,14 @@ export class Folded {
       (one) => one.status === "claimed" && (receiver === undefined || one.receiver === receiver),
     );
     if (!delivery) throw new Error("nothing is under way");
-    return this.input({ kind: "outcome", deliveryId: delivery.id, attempt: delivery.attempts, outcome, reason: outcome, ...rest });
+    return this.input({
+      kind: "outcome",
+      deliveryId: delivery.id,
+      attempt: delivery.attempts,
+      outcome,
+      reason: outcome,
+      ...rest,
+    });
   }
 
   sealed({ sessions = 0, rate = 0, failed = [], source = {}, members = this.#members }: TickFields): SealedTick {
@@ -101,7 +113,9 @@ export class Folded {
           ? { name, coveredS: 0, error: "refused" }
           : { name, coveredS: INTERVAL_S, ...(rate > 0 ? { moved: true as const } : {}), ...source },
       ),
-      members: names.filter((name) => before[name] !== members[name]).map((name) => [name, members[name] ?? null] as const),
+      members: names
+        .filter((name) => before[name] !== members[name])
+        .map((name) => [name, members[name] ?? null] as const),
     };
   }
 

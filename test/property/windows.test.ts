@@ -7,7 +7,10 @@ import type { SealedTick } from "../../src/model/tick.ts";
 import { BYTES, RATE, SESSIONS } from "../helpers/rules.ts";
 
 /** One tick of a made-up past: absent, an error, or values with the seconds they cover. */
-type Past = { readonly kind: "absent" } | { readonly kind: "error" } | { readonly kind: "seen"; readonly sessions: number | null; readonly increase: number };
+type Past =
+  | { readonly kind: "absent" }
+  | { readonly kind: "error" }
+  | { readonly kind: "seen"; readonly sessions: number | null; readonly increase: number };
 
 const past: fc.Arbitrary<Past> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "absent" } as const) },
@@ -40,14 +43,25 @@ function build(history: readonly Past[], intervalS: number) {
     const at = number * intervalS * 1000;
     if (one.kind === "absent") return;
     if (one.kind === "error") {
-      ticks.push({ kind: "tick", number, at, values: {}, sources: [{ name: "s", coveredS: 0, error: "gone" }], members: [] });
+      ticks.push({
+        kind: "tick",
+        number,
+        at,
+        values: {},
+        sources: [{ name: "s", coveredS: 0, error: "gone" }],
+        members: [],
+      });
       return;
     }
     const dtS = (number - lastAnswer) * intervalS;
     lastAnswer = number;
     total += one.increase;
     samples.push({ at, sessions: one.sessions, increase: one.increase, dtS });
-    const values = { ...(one.sessions === null ? {} : { [SESSIONS]: one.sessions }), [BYTES]: total, [RATE]: one.increase / dtS };
+    const values = {
+      ...(one.sessions === null ? {} : { [SESSIONS]: one.sessions }),
+      [BYTES]: total,
+      [RATE]: one.increase / dtS,
+    };
     ticks.push({ kind: "tick", number, at, values, sources: [{ name: "s", coveredS: dtS }], members: [] });
   });
   return { samples, ticks };
@@ -86,7 +100,9 @@ describe("windows equal a naive recomputation over (at − period, at]", () => {
         min: Math.min(...values),
       };
       for (const statistic of ["avg", "max", "min", "sum", "count"] as const) {
-        expect(statisticOf(series, window, SESSIONS, statistic)).toBe(values.length === 0 ? undefined : naive[statistic]);
+        expect(statisticOf(series, window, SESSIONS, statistic)).toBe(
+          values.length === 0 ? undefined : naive[statistic],
+        );
       }
 
       // Of what spans the window's start only the share inside counts; a tenth of an interval is jitter, not a span.
@@ -94,7 +110,10 @@ describe("windows equal a naive recomputation over (at − period, at]", () => {
       const start = Number.isInteger((end - periodS) / intervalS) ? end - periodS : first - intervalS;
       const room = ({ at }: Sample) => at / 1000 - start + 0.1 * intervalS;
       const seconds = inside.reduce((total, sample) => total + Math.min(sample.dtS, room(sample)), 0);
-      const bytes = inside.reduce((total, sample) => total + sample.increase * Math.min(1, room(sample) / sample.dtS), 0);
+      const bytes = inside.reduce(
+        (total, sample) => total + sample.increase * Math.min(1, room(sample) / sample.dtS),
+        0,
+      );
       const rate = statisticOf(series, window, RATE, "avg");
       if (inside.length === 0) expect(rate).toBeUndefined();
       else expect(rate).toBeCloseTo(bytes / seconds, 4);
