@@ -1,0 +1,78 @@
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openSqlite } from "../../src/backend/sqlite/backend.ts";
+import { ledgerContract } from "../contract/ledger.ts";
+import { storeContract } from "../contract/store.ts";
+import { temporaryFolder } from "../helpers/sockets.ts";
+
+async function opened(folder = temporaryFolder()) {
+  const backend = await openSqlite(folder.path, { lock: true });
+  return {
+    ...backend,
+    async [Symbol.asyncDispose]() {
+      await backend.store.close();
+      await backend.ledger.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+storeContract("sqlite", () => opened());
+ledgerContract("sqlite", () => opened());
+
+describe("the data folder", () => {
+  it("R6: belongs to one process at a time, and says to which", async () => {
+    using folder = temporaryFolder();
+    const first = await openSqlite(folder.path, { lock: true });
+    await expect(openSqlite(folder.path, { lock: true })).rejects.toThrow(
+      `another tocsin (pid ${process.pid}) works on ${folder.path}`,
+    );
+    await first.store.close();
+    await first.ledger.close();
+    const second = await openSqlite(folder.path, { lock: true });
+    await second.store.close();
+    await second.ledger.close();
+  });
+
+  it("is readable by its owner only", async () => {
+    using folder = temporaryFolder();
+    const backend = await openSqlite(join(folder.path, "data"), { lock: true });
+    for (const file of ["state.db", "metrics.db", "lock.db", "tocsin.pid"]) {
+      expect(statSync(join(folder.path, "data", file)).mode & 0o777).toBe(0o600);
+    }
+    expect(statSync(join(folder.path, "data")).mode & 0o777).toBe(0o700);
+    await backend.store.close();
+    await backend.ledger.close();
+  });
+
+  it("says in a sentence when it cannot be used", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "file"), "");
+    await expect(openSqlite(join(folder.path, "file"), { lock: true })).rejects.toMatchObject({ code: "E301" });
+    writeFileSync(join(folder.path, "state.db"), "this is no database, and long enough to be taken for one".repeat(20));
+    await expect(openSqlite(folder.path, { lock: true })).rejects.toMatchObject({ code: "E302" });
+  });
+
+  it("what was committed is there after it was opened again", async () => {
+    using folder = temporaryFolder();
+    const first = await openSqlite(folder.path, { lock: true });
+    const snapshot = { clusterId: "web", seq: 1, doc: "{}" };
+    const input = { kind: "start", number: 1, at: 1, intervalMs: 1000 } as const;
+    await first.ledger.commit({
+      clusterId: "web",
+      inputs: [{ seq: 1, input }],
+      decisions: [],
+      snapshot,
+      alarms: [],
+      deliveries: [],
+      attempts: [],
+    });
+    await first.store.close();
+    await first.ledger.close();
+    const again = await openSqlite(folder.path, { lock: true });
+    expect((await again.ledger.load())[0]?.snapshot).toEqual(snapshot);
+    await again.store.close();
+    await again.ledger.close();
+  });
+});

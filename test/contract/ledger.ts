@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+import type { Decision, Delivery } from "../../src/model/decision.ts";
+import type { Commit, Ledger } from "../../src/ports.ts";
+import { anAlarm, theRules } from "../helpers/rules.ts";
+
+const delivery = (id: string, fields: Partial<Delivery> = {}): Delivery => ({
+  id,
+  clusterId: "web",
+  alarmId: "a",
+  alarmName: "busy",
+  receiver: "ops",
+  class: "notice",
+  direction: "unknown",
+  transition: 1,
+  repeat: 0,
+  createdAt: 1000,
+  status: "claimed",
+  attempts: 1,
+  reason: "",
+  notification: {
+    alarmName: "busy",
+    alarmId: "a",
+    severity: "low",
+    previous: "ok",
+    current: "alarm",
+    reason: "Transition to alarm",
+    reasonData: { disposition: "outside", count: 1, mostRecent: 9.5 },
+  },
+  ...fields,
+});
+
+const release = (reason: string): Decision => ({ d: "release", at: 1, alarmId: "a", reason });
+
+function aCommit(seq: number, fields: Partial<Commit> = {}): Commit {
+  return {
+    clusterId: "web",
+    inputs: [{ seq, input: { kind: "start", number: seq, at: seq, intervalMs: 1000 } }],
+    decisions: [],
+    snapshot: { clusterId: "web", seq, doc: `{"seq":${seq}}` },
+    alarms: [],
+    deliveries: [],
+    attempts: [],
+    ...fields,
+  };
+}
+
+const tick = (seq: number, number: number) => ({
+  seq,
+  input: { kind: "tick", number, at: 0, values: { x: 0.1 }, sources: [], members: [] } as const,
+});
+
+/** What every Ledger does. */
+export function ledgerContract(
+  name: string,
+  create: () => Promise<{ readonly ledger: Ledger } & AsyncDisposable>,
+): void {
+  describe(`Ledger: ${name}`, () => {
+    it("loads the newest snapshot and rules of each cluster", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const rules = theRules([anAlarm({ name: "busy" })]);
+      await ledger.commit(aCommit(1, { inputs: [{ seq: 1, input: { kind: "command", command: "rules", rules } }] }));
+      await ledger.commit(
+        aCommit(2, { inputs: [{ seq: 2, input: { kind: "command", command: "forget", source: "s" } }] }),
+      );
+      const [cluster, ...others] = await ledger.load();
+      expect(others).toEqual([]);
+      expect(cluster?.snapshot).toEqual({ clusterId: "web", seq: 2, doc: '{"seq":2}' });
+      expect(JSON.stringify(cluster?.rules)).toBe(JSON.stringify(rules));
+    });
+
+    it("keeps inputs and decisions in order, and gives ticks above a number", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      await ledger.commit(
+        aCommit(2, { inputs: [tick(1, 10), tick(2, 11)], decisions: [release("one"), release("two")] }),
+      );
+      await ledger.commit(aCommit(3, { decisions: [release("three")] }));
+      expect((await ledger.inputs("web")).map(({ seq, input }) => [seq, input.kind])).toEqual([
+        [1, "tick"],
+        [2, "tick"],
+        [3, "start"],
+      ]);
+      expect(await ledger.ticks("web", 10)).toEqual([tick(2, 11)]);
+      expect(await ledger.decisionLog("web")).toEqual(
+        ["one", "two", "three"].map((reason) => JSON.stringify(release(reason))),
+      );
+    });
+
+    it("a tick that an earlier commit brought along may come again", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      await ledger.commit(aCommit(2, { inputs: [tick(1, 10), tick(2, 11)] }));
+      await ledger.commit(aCommit(3, { inputs: [tick(2, 11), tick(3, 12)] }));
+      expect(await ledger.inputs("web")).toHaveLength(3);
+    });
+
+    it("keeps the newest of each delivery, newest first, of one cluster or all", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      await ledger.commit(aCommit(1, { deliveries: [delivery("d1"), delivery("d2", { createdAt: 2000 })] }));
+      await ledger.commit(aCommit(2, { deliveries: [delivery("d1", { status: "delivered", reason: "202" })] }));
+      const other = { clusterId: "other", snapshot: { clusterId: "other", seq: 1, doc: "{}" } };
+      await ledger.commit(
+        aCommit(1, { ...other, deliveries: [delivery("d3", { clusterId: "other", createdAt: 3000 })] }),
+      );
+      expect((await ledger.deliveries({ limit: 10 })).map(({ id, status }) => [id, status])).toEqual([
+        ["d3", "claimed"],
+        ["d2", "claimed"],
+        ["d1", "delivered"],
+      ]);
+      expect((await ledger.deliveries({ clusterId: "web", limit: 1 })).map(({ id }) => id)).toEqual(["d2"]);
+    });
+
+    it("many commits at once are all kept", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      await Promise.all(
+        Array.from({ length: 200 }, (_, n) => ledger.commit(aCommit(n + 1, { decisions: [release(String(n))] }))),
+      );
+      expect(await ledger.decisionLog("web")).toHaveLength(200);
+      expect((await ledger.load())[0]?.snapshot.seq).toBe(200);
+    });
+  });
+}
