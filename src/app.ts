@@ -8,7 +8,7 @@ import { entryOf } from "./collector/mapping.ts";
 import type { LoadedCluster } from "./config/ruleFile.ts";
 import { receiverDirectory } from "./config/rules.ts";
 import type { Settings } from "./config/settings.ts";
-import { evaluationDelayMs } from "./config/settings.ts";
+import { evaluationDelayMs, maxOffsetMs } from "./config/settings.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
 import { parseHttpDate } from "./lib/clock.ts";
@@ -80,6 +80,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     entries: sources,
     intervalMs,
     timeoutMs,
+    maxOffsetMs: maxOffsetMs(settings),
     clusters: rules,
     ignore: settings.ignore,
     unmapped: settings.unmapped,

@@ -26,6 +26,8 @@ export interface CollectorOptions {
   readonly entries: readonly SourceEntry[];
   readonly intervalMs: number;
   readonly timeoutMs: number;
+  /** Scrapes start so long after their tick at the most, each source at its own offset. */
+  readonly maxOffsetMs: number;
   readonly clusters: readonly ClusterRows[];
   /** Proxies that belong to nobody on purpose. */
   readonly ignore: readonly string[];
@@ -45,11 +47,6 @@ export interface SourceStatus {
   readonly reason: string;
   readonly unmapped: readonly string[];
   readonly skippedRows: number;
-}
-
-/** Largest offset of a scrape from its tick, ms (rule T2). */
-export function maxOffsetMs(intervalMs: number): number {
-  return Math.min(intervalMs / 10, 1000);
 }
 
 export class Collector {
@@ -72,7 +69,7 @@ export class Collector {
     await this.#discover();
     if (this.#stopped) return;
     for (const { source } of this.#sources.values()) {
-      const offsetMs = (fnv1a32(source.name) / 2 ** 32) * maxOffsetMs(this.#options.intervalMs);
+      const offsetMs = (fnv1a32(source.name) / 2 ** 32) * this.#options.maxOffsetMs;
       const timer = this.#options.clock.after(offsetMs, () => {
         this.#timers.delete(timer);
         void this.#scrape(source, tick);

@@ -204,7 +204,12 @@ function checkSourceNames(yaml: YamlFile, fields: SettingsFile | undefined): voi
   });
 }
 
+/** Largest offset of a scrape from its tick, so that many sources are not asked all at once (rule T2), ms. */
+export function maxOffsetMs({ intervalMs }: Pick<Settings, "intervalMs">): number {
+  return Math.min(intervalMs / 10, 1000);
+}
+
 /** Time after a tick at which it is sealed whatever is missing (rule T2), ms. */
-export function evaluationDelayMs({ intervalMs, timeoutMs }: Pick<Settings, "intervalMs" | "timeoutMs">): number {
-  return Math.min(intervalMs / 10, 1000) + timeoutMs + 500;
+export function evaluationDelayMs(settings: Pick<Settings, "intervalMs" | "timeoutMs">): number {
+  return maxOffsetMs(settings) + settings.timeoutMs + 500;
 }

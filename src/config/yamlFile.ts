@@ -140,6 +140,9 @@ export class YamlFile {
         );
         return;
       }
+      case "invalid_key":
+        this.error(issue.path, "E103", `${fieldOf(issue.path)}: ${issue.issues[0]?.message ?? issue.message}${at}`);
+        return;
       default:
         this.error(issue.path, "E103", `${fieldOf(issue.path)}: ${issue.message}${at}`);
     }

@@ -5,8 +5,6 @@
 /** Aodh's alarm states, spelled as on its wire. */
 export type State = "ok" | "alarm" | "insufficient data";
 
-export const STATES: readonly State[] = ["ok", "alarm", "insufficient data"];
-
 export type Severity = "low" | "moderate" | "critical";
 
 export type Comparison = "lt" | "le" | "eq" | "ne" | "ge" | "gt";

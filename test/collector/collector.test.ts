@@ -37,6 +37,7 @@ function collectorOver(entries: readonly Omit<SourceEntry, "quiet">[], timeoutMs
     entries: entries.map((entry) => ({ ...entry, quiet: false })),
     intervalMs: 1000,
     timeoutMs,
+    maxOffsetMs: 100,
     clusters: [CLUSTER],
     ignore: ["prometheus-exporter-internal"],
     unmapped: "warn",

@@ -18,7 +18,10 @@ export interface RawReceiver extends AsyncDisposable {
 }
 
 /** A receiver on a bare socket: sees every byte, and answers what it is told (or does anything else with the socket). */
-export async function rawReceiver(answer: string | ((socket: Socket, received: Received) => void), onConnect?: (socket: Socket) => void): Promise<RawReceiver> {
+export async function rawReceiver(
+  answer: string | ((socket: Socket, received: Received) => void),
+  onConnect?: (socket: Socket) => void,
+): Promise<RawReceiver> {
   const received: Received[] = [];
   const open = new Set<Socket>();
   let connections = 0;

@@ -19,7 +19,11 @@ const notification: Notification = {
   reasonData: { disposition: "outside", count: 1, mostRecent: 29500 },
 };
 
-function setUp(target: (receiver: string) => ReceiverTarget | undefined, held: () => string | undefined = () => undefined, limits: { concurrency?: number; perOrigin?: number } = {}) {
+function setUp(
+  target: (receiver: string) => ReceiverTarget | undefined,
+  held: () => string | undefined = () => undefined,
+  limits: { concurrency?: number; perOrigin?: number } = {},
+) {
   const outcomes: Outcome[] = [];
   const notifier = new Notifier({
     clock: systemClock,
@@ -46,7 +50,12 @@ const dispatch = (fields: Partial<Dispatch> = {}): Dispatch => ({
   ...fields,
 });
 
-async function send(url: string, fields: Partial<Dispatch> = {}, timeoutMs = 2000, held?: () => string | undefined): Promise<Outcome> {
+async function send(
+  url: string,
+  fields: Partial<Dispatch> = {},
+  timeoutMs = 2000,
+  held?: () => string | undefined,
+): Promise<Outcome> {
   const { notifier, outcomes } = setUp(() => ({ url, headers: {}, timeoutMs }), held);
   notifier.dispatch(dispatch(fields));
   return eventually("an outcome", () => outcomes[0]);
@@ -57,7 +66,12 @@ describe("the request, byte for byte", () => {
     await using receiver = await rawReceiver(answerOf(202, '{"action": "x"}'));
     const path = "/v1/webhooks/19f36f5a/trigger?V=2&b=%3A+%2B&a=1";
     const outcome = await send(`http://127.0.0.1:${receiver.port}${path}`);
-    expect(outcome).toMatchObject({ outcome: "accepted", status: 202, attempt: 1, detail: { answer: '{"action": "x"}' } });
+    expect(outcome).toMatchObject({
+      outcome: "accepted",
+      status: 202,
+      attempt: 1,
+      detail: { answer: '{"action": "x"}' },
+    });
     const [got] = receiver.received;
     expect(got?.head).toBe(`POST ${path} HTTP/1.1`);
     expect(got?.headers).toEqual({
@@ -153,7 +167,10 @@ describe("receivers that misbehave", () => {
   it("nobody there: not run", async () => {
     const gone = await rawReceiver("");
     await gone[Symbol.asyncDispose]();
-    expect(await send(`http://127.0.0.1:${gone.port}/`)).toMatchObject({ outcome: "not_run", reason: expect.stringContaining("ECONNREFUSED") });
+    expect(await send(`http://127.0.0.1:${gone.port}/`)).toMatchObject({
+      outcome: "not_run",
+      reason: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   it("a reset after the request: uncertain", async () => {
@@ -164,18 +181,28 @@ describe("receivers that misbehave", () => {
 
   it("no answer in time: uncertain", async () => {
     await using receiver = await rawReceiver(() => {});
-    expect(await send(`http://127.0.0.1:${receiver.port}/`, {}, 200)).toMatchObject({ outcome: "uncertain", reason: "no answer within 200 ms" });
+    expect(await send(`http://127.0.0.1:${receiver.port}/`, {}, 200)).toMatchObject({
+      outcome: "uncertain",
+      reason: "no answer within 200 ms",
+    });
   });
 
   it.each([
     { name: "a body that never comes", answer: "HTTP/1.1 202 X\r\ncontent-length: 10\r\n\r\nab" },
-    { name: "a body that breaks off", answer: "HTTP/1.1 202 X\r\ncontent-length: 10\r\nconnection: close\r\n\r\nab", closes: true },
+    {
+      name: "a body that breaks off",
+      answer: "HTTP/1.1 202 X\r\ncontent-length: 10\r\nconnection: close\r\n\r\nab",
+      closes: true,
+    },
   ])("$name after 2xx: accepted all the same", async ({ answer, closes }) => {
     await using receiver = await rawReceiver((socket) => {
       socket.write(answer);
       if (closes) socket.destroySoon();
     });
-    expect(await send(`http://127.0.0.1:${receiver.port}/`, {}, 300)).toMatchObject({ outcome: "accepted", detail: { answer: "ab" } });
+    expect(await send(`http://127.0.0.1:${receiver.port}/`, {}, 300)).toMatchObject({
+      outcome: "accepted",
+      detail: { answer: "ab" },
+    });
   });
 
   it("an endless answer is read so far and no further", async () => {
@@ -195,7 +222,10 @@ describe("receivers that misbehave", () => {
 
   it("a 409 says busy, a 503 when to come back", async () => {
     await using busy = await rawReceiver(answerOf(409, '{"error": {"type": "ResourceIsLocked"}}'));
-    expect(await send(`http://127.0.0.1:${busy.port}/`)).toMatchObject({ outcome: "busy", detail: { answer: expect.stringContaining("ResourceIsLocked") } });
+    expect(await send(`http://127.0.0.1:${busy.port}/`)).toMatchObject({
+      outcome: "busy",
+      detail: { answer: expect.stringContaining("ResourceIsLocked") },
+    });
     await using down = await rawReceiver(answerOf(503, "", { "retry-after": "7" }));
     expect(await send(`http://127.0.0.1:${down.port}/`)).toMatchObject({ outcome: "not_run", retryAfterS: 7 });
   });
@@ -218,14 +248,21 @@ describe("A5: gates are read again immediately before the first byte", () => {
       held = reads.length > 1 ? "the alarm has left the state" : undefined;
       return held;
     };
-    expect(await send(`http://127.0.0.1:${receiver.port}/`, {}, 2000, gate)).toMatchObject({ outcome: "cancelled", reason: "the alarm has left the state" });
+    expect(await send(`http://127.0.0.1:${receiver.port}/`, {}, 2000, gate)).toMatchObject({
+      outcome: "cancelled",
+      reason: "the alarm has left the state",
+    });
     expect(receiver.connections()).toBe(1);
     expect(receiver.received).toEqual([]);
   });
 
   it("D2: a cancel before a byte is written", async () => {
     await using receiver = await rawReceiver(answerOf(200));
-    const { notifier, outcomes } = setUp(() => ({ url: `http://127.0.0.1:${receiver.port}/`, headers: {}, timeoutMs: 2000 }));
+    const { notifier, outcomes } = setUp(() => ({
+      url: `http://127.0.0.1:${receiver.port}/`,
+      headers: {},
+      timeoutMs: 2000,
+    }));
     notifier.dispatch(dispatch());
     notifier.cancel(dispatch().deliveryId);
     expect(await eventually("an outcome", () => outcomes[0])).toMatchObject({ outcome: "cancelled" });
@@ -238,7 +275,11 @@ describe("how many at once", () => {
     await using slow = await rawReceiver(() => {});
     await using quick = await rawReceiver(answerOf(200));
     const { notifier, outcomes } = setUp(
-      (receiver) => ({ url: `http://127.0.0.1:${receiver === "slow" ? slow.port : quick.port}/`, headers: {}, timeoutMs: 60_000 }),
+      (receiver) => ({
+        url: `http://127.0.0.1:${receiver === "slow" ? slow.port : quick.port}/`,
+        headers: {},
+        timeoutMs: 60_000,
+      }),
       undefined,
       { concurrency: 8, perOrigin: 4 },
     );
@@ -253,7 +294,11 @@ describe("how many at once", () => {
 describe("stopping", () => {
   it("waits for what is under way, cuts off what takes too long, and reports all of it", async () => {
     await using hanging = await rawReceiver(() => {});
-    const { notifier, outcomes } = setUp(() => ({ url: `http://127.0.0.1:${hanging.port}/`, headers: {}, timeoutMs: 60_000 }), undefined, { perOrigin: 1 });
+    const { notifier, outcomes } = setUp(
+      () => ({ url: `http://127.0.0.1:${hanging.port}/`, headers: {}, timeoutMs: 60_000 }),
+      undefined,
+      { perOrigin: 1 },
+    );
     notifier.dispatch(dispatch({ deliveryId: "under way" }));
     notifier.dispatch(dispatch({ deliveryId: "waiting" }));
     await eventually("a request", () => hanging.received[0]);
