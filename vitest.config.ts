@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { ClosingLine } from "./test/helpers/closingLine.ts";
 
 export default defineConfig({
   test: {
@@ -7,7 +8,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
-    // The last line of a run: what counts, in plain words.
-    reporters: ["default"],
+    reporters: ["default", new ClosingLine()],
   },
 });

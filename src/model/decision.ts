@@ -89,16 +89,7 @@ export interface Notification {
 }
 
 /** How a delivery ended (rule D6). */
-export type DeliveryEnd =
-  | "delivered"
-  | "busy"
-  | "uncertain"
-  | "superseded"
-  | "expired"
-  | "rejected"
-  | "dead"
-  | "dropped"
-  | "shadow";
+export type DeliveryEnd = "delivered" | "busy" | "uncertain" | "superseded" | "expired" | "rejected" | "dropped";
 
 /** Why an action waits: a closed set, each explained by its `reason`. */
 export type Gate = "evidence" | "opposite" | "lane" | "cooldown" | "backoff" | "direction";

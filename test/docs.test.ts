@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { meterDocs } from "../scripts/meterDocs.ts";
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+
+it("docs/meters.md is what the meter table makes", () => {
+  expect(read("docs/meters.md")).toBe(meterDocs());
+});
+
+it("docs/errors.md lists exactly the codes of the program", () => {
+  const sources = readdirSync(new URL("../src", import.meta.url), { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts"),
+  );
+  const used = new Set(
+    sources.flatMap((name) => read(`src/${name}`).match(/"[EW]\d{3}"/g) ?? []).map((code) => code.slice(1, -1)),
+  );
+  const listed = new Set(
+    read("docs/errors.md")
+      .match(/^\| [EW]\d{3}/gm)
+      ?.map((row) => row.slice(2)),
+  );
+  expect([...listed].sort()).toEqual([...used].sort());
+});
+
+it("docs/dependencies.md justifies exactly the dependencies", () => {
+  const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<string, Record<string, string>>;
+  const listed =
+    read("docs/dependencies.md")
+      .match(/^\| `[^`]+`/gm)
+      ?.map((row) => row.slice(3, -1)) ?? [];
+  expect(listed.toSorted()).toEqual(
+    [...Object.keys(dependencies ?? {}), ...Object.keys(devDependencies ?? {})].toSorted(),
+  );
+});
+
+it("every rule number that the code names is stated in docs/semantics.md", () => {
+  const sources = readdirSync(new URL("../src", import.meta.url), { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts"),
+  );
+  const named = sources.flatMap((name) => [
+    ...read(`src/${name}`).matchAll(/\b[rR]ules? ((?:[TEJALDR]\d(?:[–,]\s?|\s?and\s?)?)+)/g),
+  ]);
+  const numbers = new Set(named.flatMap(([, list]) => list?.match(/[TEJALDR]\d/g) ?? []));
+  const stated = new Set([...read("docs/semantics.md").matchAll(/\*\*([TEJALDR]\d)\*\*/g)].map(([, number]) => number));
+  expect([...numbers].filter((number) => !stated.has(number))).toEqual([]);
+  expect(numbers.size).toBeGreaterThan(20);
+});
