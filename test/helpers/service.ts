@@ -42,8 +42,8 @@ export interface Service extends AsyncDisposable {
 }
 
 /** Starts `tocsin run` in a folder that has a tocsin.yaml, and waits until it runs. */
-export async function startService(cwd: string): Promise<Service> {
-  const child = spawn(process.execPath, [MAIN, "run"], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+export async function startService(cwd: string, main = MAIN): Promise<Service> {
+  const child = spawn(process.execPath, [main, "run"], { cwd, stdio: ["ignore", "pipe", "pipe"] });
   const done = finished(child);
   let log = "";
   const url = await new Promise<string>((resolve, reject) => {
