@@ -65,7 +65,12 @@ function rules(): ClusterRules {
 }
 
 function report(number: number, sessions: number): ScrapeReport {
-  const baseline = { process: { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" }, at: 0, rows: {} };
+  const baseline = {
+    process: { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" },
+    at: 0,
+    open: false,
+    rows: {},
+  };
   const slice = {
     clusterId: "bench",
     coveredS: 1,
@@ -128,7 +133,7 @@ export async function benchArrival(turns: number): Promise<void> {
     },
   });
   notifier.connect(evaluator);
-  const start = { kind: "start", number: 1000, at: 0, intervalMs: INTERVAL_MS } as const;
+  const start = { kind: "start", number: 1000, at: 0, open: false, intervalMs: INTERVAL_MS } as const;
   await evaluator.start([rules()], start, () => true);
 
   let number = 1000;

@@ -1,6 +1,7 @@
 /** Scrapes every source once a tick, all in parallel, each with its own deadline; publishes what they say. */
 
 import { glob } from "node:fs/promises";
+import { messageOf } from "../lib/errors.ts";
 import { isGlob, matchesGlob } from "../lib/globs.ts";
 import { fnv1a32 } from "../lib/hash.ts";
 import type { Baseline, Tick } from "../model/tick.ts";
@@ -54,28 +55,38 @@ export class Collector {
   readonly #sources = new Map<string, { source: Source; socket: string; quiet: boolean }>();
   readonly #status = new Map<string, SourceStatus>();
   readonly #timers = new Set<Timer>();
+  #searching = false;
   #stopped = false;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    for (const { name, socket, quiet } of options.entries) if (!isGlob(socket)) this.#add(name, socket, quiet);
     for (const name of options.known) {
       const entry = options.entries.find((candidate) => candidate.name === entryOf(name));
       if (entry) this.#add(name, name === entry.name ? entry.socket : name.slice(entry.name.length + 1), entry.quiet);
     }
   }
 
-  /** Starts the scrapes of a tick; they publish when they end. */
+  /**
+   * Starts the scrapes of a tick; they publish when they end. Sources that are known already are not kept waiting
+   * by the search for new ones. Resolves when that search is over.
+   */
   async tick(tick: Tick): Promise<void> {
+    const asked = new Set(this.#sources.keys());
+    for (const name of asked) this.#ask(name, tick);
     await this.#discover();
-    if (this.#stopped) return;
-    for (const { source } of this.#sources.values()) {
-      const offsetMs = (fnv1a32(source.name) / 2 ** 32) * this.#options.maxOffsetMs;
-      const timer = this.#options.clock.after(offsetMs, () => {
-        this.#timers.delete(timer);
-        void this.#scrape(source, tick);
-      });
-      this.#timers.add(timer);
-    }
+    for (const name of this.#sources.keys()) if (!asked.has(name)) this.#ask(name, tick);
+  }
+
+  #ask(name: string, tick: Tick): void {
+    const source = this.#sources.get(name)?.source;
+    if (!source || this.#stopped) return;
+    const offsetMs = (fnv1a32(name) / 2 ** 32) * this.#options.maxOffsetMs;
+    const timer = this.#options.clock.after(offsetMs, () => {
+      this.#timers.delete(timer);
+      void this.#scrape(source, tick);
+    });
+    this.#timers.add(timer);
   }
 
   status(): readonly SourceStatus[] {
@@ -88,11 +99,18 @@ export class Collector {
     for (const timer of this.#timers) timer.cancel();
   }
 
+  /** Looks for sockets that globs match; paths without one are sources from the beginning. */
   async #discover(): Promise<void> {
-    for (const entry of this.#options.entries) {
-      if (!isGlob(entry.socket)) this.#add(entry.name, entry.socket, entry.quiet);
-      else for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, path, entry.quiet);
+    if (this.#searching) return;
+    this.#searching = true;
+    for (const entry of this.#options.entries.filter(({ socket }) => isGlob(socket))) {
+      try {
+        for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, path, entry.quiet);
+      } catch (error) {
+        this.#options.log.warn("cannot search for sockets", { source: entry.name, reason: messageOf(error) });
+      }
     }
+    this.#searching = false;
   }
 
   #add(name: string, socket: string, quiet: boolean): void {

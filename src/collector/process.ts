@@ -41,6 +41,4 @@ export interface Previous {
   readonly baseline: Baseline;
   /** Our monotonic time of that scrape, ms; `undefined` when another run of ours made it. */
   readonly monotonicMs: number | undefined;
-  /** Sessions were open. */
-  readonly open: boolean;
 }

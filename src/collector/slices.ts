@@ -67,9 +67,11 @@ function sliceCluster(clusterId: string, rows: readonly Row[], dump: Dump, since
     if (part) means[meter.name] = part;
   }
   const traffic = [...sets.traffic];
+  const open = traffic.some((row) => Number(row.column("scur")) > 0);
   const now: Baseline = {
     process: dump.process,
     at,
+    open,
     rows: Object.fromEntries(rows.map((row) => [keyOf(row), raw(row)])),
   };
   const keeps = since.previous !== undefined && since.elapsed === undefined;
@@ -80,9 +82,9 @@ function sliceCluster(clusterId: string, rows: readonly Row[], dump: Dump, since
     sums,
     means,
     members: membersOf(rows),
-    reload: since.elapsed?.same === false && since.previous?.open === true,
+    reload: since.elapsed?.same === false && since.previous?.baseline.open === true,
     gap: since.gap,
-    open: traffic.some((row) => Number(row.column("scur")) > 0),
+    open,
     moved: traffic.some((row) => (grown.get(row)?.bin ?? 0) > 0 || (grown.get(row)?.bout ?? 0) > 0),
     baseline: keeps && since.previous ? since.previous.baseline : now,
   };

@@ -45,7 +45,7 @@ export class Source {
     this.name = options.name;
     this.#options = options;
     for (const [clusterId, baseline] of options.baselines) {
-      this.#previous.set(clusterId, { baseline, monotonicMs: undefined, open: false });
+      this.#previous.set(clusterId, { baseline, monotonicMs: undefined });
     }
   }
 
@@ -77,7 +77,7 @@ export class Source {
     for (const slice of slices) {
       const kept = this.#previous.get(slice.clusterId);
       if (kept?.baseline === slice.baseline) continue;
-      this.#previous.set(slice.clusterId, { baseline: slice.baseline, monotonicMs: sentMs, open: slice.open });
+      this.#previous.set(slice.clusterId, { baseline: slice.baseline, monotonicMs: sentMs });
     }
     const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: true, slices } };
     return { report, unmapped, skippedRows: dump.skipped };

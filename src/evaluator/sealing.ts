@@ -35,15 +35,20 @@ interface ClusterSealing {
 
 export class Sealer {
   readonly #clusters = new Map<string, ClusterSealing>();
+  /** Clusters that know a source. */
+  readonly #knowing = new Map<string, Set<string>>();
 
   /** Adds a cluster with the sources it is known to have. */
   add(clusterId: string, known: Iterable<string>): void {
-    this.#clusters.set(clusterId, { known: new Set(known), open: [], lastSealed: -Infinity, carried: new Map() });
+    const cluster = { known: new Set<string>(), open: [], lastSealed: -Infinity, carried: new Map() };
+    this.#clusters.set(clusterId, cluster);
+    for (const source of known) this.#know(clusterId, cluster, source);
   }
 
   /** Rule T4: a source whose configuration is gone is waited for no longer. */
   forget(clusterId: string, source: string): void {
     this.#clusters.get(clusterId)?.known.delete(source);
+    this.#knowing.get(source)?.delete(clusterId);
   }
 
   /** A tick begins: it is open in every cluster. */
@@ -56,10 +61,11 @@ export class Sealer {
     const { outcome, source, tick, durationMs } = report;
     const seals: Seal[] = [];
     const slices = new Map(outcome.ok ? outcome.slices.map((slice) => [slice.clusterId, slice]) : []);
-    for (const [clusterId, cluster] of this.#clusters) {
+    for (const clusterId of new Set([...slices.keys(), ...(this.#knowing.get(source) ?? [])])) {
+      const cluster = this.#clusters.get(clusterId);
+      if (!cluster) continue;
       const slice = slices.get(clusterId);
-      if (slice) cluster.known.add(source);
-      if (!cluster.known.has(source)) continue;
+      if (slice) this.#know(clusterId, cluster, source);
       if (tick.number <= cluster.lastSealed) {
         if (slice) carry(cluster, source, slice);
         continue;
@@ -70,6 +76,12 @@ export class Sealer {
       seals.push(...sealUpTo(clusterId, cluster, last));
     }
     return seals;
+  }
+
+  #know(clusterId: string, cluster: ClusterSealing, source: string): void {
+    cluster.known.add(source);
+    const knowing = this.#knowing.get(source) ?? new Set();
+    this.#knowing.set(source, knowing.add(clusterId));
   }
 
   /** The deadline of a tick has passed: what is open up to it is sealed as it is. */

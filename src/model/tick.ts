@@ -18,6 +18,8 @@ export interface Baseline {
   readonly process: ProcessIdentity;
   /** Wall clock of the scrape, epoch ms: the only clock that two runs of ours share. */
   readonly at: number;
+  /** Sessions were open: a reload leaves them behind (rule E4). */
+  readonly open: boolean;
   /** Raw counters by row key `<pxname>/<svname>/<type>`. */
   readonly rows: Readonly<Record<string, RawCounters>>;
 }

@@ -32,7 +32,7 @@ function scrapeTwice(first: string, second: string, seconds: number): readonly [
   const one = sliceDump(before, 1000, clustersOf, () => ({ previous: undefined, elapsed: undefined, gap: false }))
     .slices[0]!;
   const passed = elapsed(before.process, after.process, after.preciseUptime, seconds);
-  const previous = { baseline: one.baseline, monotonicMs: 0, open: one.open };
+  const previous = { baseline: one.baseline, monotonicMs: 0 };
   const two = sliceDump(after, 2000, clustersOf, () => ({ previous, elapsed: passed, gap: false })).slices[0]!;
   return [one, two];
 }

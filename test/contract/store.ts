@@ -8,6 +8,7 @@ import { RATE, SESSIONS } from "../helpers/rules.ts";
 const baseline = (pid: number): Baseline => ({
   process: { pid, uptimeS: 12.345678, startTimeS: 5, version: "2.6.12" },
   at: 7,
+  open: false,
   rows: { "web/FRONTEND/frontend": { bin: "18446744073709551615" } },
 });
 

@@ -17,7 +17,9 @@ it("what is built and published runs, its workers too; on an older Node it says 
   expect((await service.kill("SIGTERM")).code).toBe(0);
 
   const old = "/usr/bin/node";
-  const version = existsSync(old) ? execFileSync(old, ["-p", "process.versions.node"], { encoding: "utf8" }).trim() : "24.15.0";
+  const version = existsSync(old)
+    ? execFileSync(old, ["-p", "process.versions.node"], { encoding: "utf8" }).trim()
+    : "24.15.0";
   const sentence = nodeTooOld(version);
   if (sentence === undefined) return;
   const ended = spawnSync(old, [BUILT, "run"], { encoding: "utf8" });
