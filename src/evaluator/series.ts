@@ -5,7 +5,7 @@ import type { SealedTick } from "../model/tick.ts";
 import { isComplete } from "../model/tick.ts";
 
 /** One known source over the ring. */
-interface SourceRing {
+export interface SourceRing {
   /** Newest tick that knew of it: a forgotten source counts only in windows that reach back to that. */
   lastSeen: number;
   /** Seconds covered; NaN: it did not report (an error), or the tick is not there. */

@@ -2,7 +2,7 @@
 
 import type { Statistic } from "../model/alarm.ts";
 import { countsAtStreamEnd, isLowerBounded, meterNamed } from "../model/meters.ts";
-import type { Series } from "./series.ts";
+import type { Series, SourceRing } from "./series.ts";
 import { placeAt } from "./series.ts";
 
 /** Half-open `(at − period, at]` as tick numbers, both inside. */
@@ -44,21 +44,29 @@ export function evidenceOf(series: Series, window: Window): Evidence {
   let silent: Evidence | undefined;
   for (const [name, source] of series.sources) {
     if (source.lastSeen < window.from) continue;
-    let coveredS = 0;
+    const coveredS = coveredBy(series, source, window);
+    if (coveredS >= COMPLETE * window.periodS) continue;
     let silentS = 0;
     for (let number = window.from; number <= window.to; number++) {
       const place = placeAt(series, number);
-      if (place < 0) continue;
-      const dtS = source.coveredS[place] ?? Number.NaN;
-      if (source.silent[place]) silentS += series.intervalS;
-      else if (dtS > 0) coveredS += Math.min(dtS, roomS(series, window, number));
+      if (place >= 0 && source.silent[place]) silentS += series.intervalS;
     }
-    if (coveredS >= COMPLETE * window.periodS) continue;
     const reason = `source ${name} covered ${round(coveredS)} of ${window.periodS} s`;
     if (coveredS + silentS < COMPLETE * window.periodS) return { kind: "ours", reason };
     silent = { kind: "silent", ticks: silentTicks(series, name), reason };
   }
   return silent ?? { kind: "complete" };
+}
+
+/** Seconds of the window that the answers of a source span. */
+function coveredBy(series: Series, source: SourceRing, window: Window): number {
+  let coveredS = 0;
+  for (let number = window.from; number <= window.to; number++) {
+    const place = placeAt(series, number);
+    const dtS = place < 0 ? Number.NaN : (source.coveredS[place] ?? Number.NaN);
+    if (dtS > 0) coveredS += Math.min(dtS, roomS(series, window, number));
+  }
+  return coveredS;
 }
 
 /** Seconds between the window's start and a tick: no more of what that tick says lies inside. */
@@ -142,8 +150,11 @@ export function statisticOf(
   }
 }
 
-/** Increase of a counter inside a window: of one that spans the window's start, the share inside. */
-function increaseIn(series: Series, window: Window, counter: string): number | undefined {
+/**
+ * Increase of a counter inside a window. Of one that spans the window's start the share inside is likely, and
+ * nothing is certain.
+ */
+function increaseIn(series: Series, window: Window, counter: string, sure: "likely" | "certain"): number | undefined {
   const ring = series.increases.get(counter);
   let increase: number | undefined;
   for (let number = window.from; number <= window.to; number++) {
@@ -151,27 +162,20 @@ function increaseIn(series: Series, window: Window, counter: string): number | u
     const grown = place < 0 || !ring ? Number.NaN : (ring[place] ?? Number.NaN);
     if (Number.isNaN(grown)) continue;
     const reachS = series.reachS[place] ?? Number.NaN;
-    increase = (increase ?? 0) + grown * Math.min(1, roomS(series, window, number) / reachS);
+    const share = Math.min(1, roomS(series, window, number) / reachS);
+    increase = (increase ?? 0) + (sure === "likely" || share === 1 ? grown * share : 0);
   }
   return increase;
 }
 
 /** Average of a rate: what was counted ÷ the seconds in which it was, so that a late poll biases nothing. */
 function averageRate(series: Series, window: Window, counter: string): number | undefined {
-  const increase = increaseIn(series, window, counter);
-  let coveredS = 0;
-  let sources = 0;
-  for (const source of series.sources.values()) {
-    let ownS = 0;
-    for (let number = window.from; number <= window.to; number++) {
-      const place = placeAt(series, number);
-      const dtS = place < 0 ? Number.NaN : (source.coveredS[place] ?? Number.NaN);
-      if (dtS > 0) ownS += Math.min(dtS, roomS(series, window, number));
-    }
-    if (ownS > 0) sources++;
-    coveredS += ownS;
-  }
-  return increase === undefined || sources === 0 ? undefined : increase / (coveredS / sources);
+  const increase = increaseIn(series, window, counter, "likely");
+  const covered = [...series.sources.values()]
+    .map((source) => coveredBy(series, source, window))
+    .filter((own) => own > 0);
+  const meanS = covered.reduce((sum, own) => sum + own, 0) / covered.length;
+  return increase === undefined || covered.length === 0 ? undefined : increase / meanS;
 }
 
 /**
@@ -187,7 +191,7 @@ export function lowerBoundOf(
   const meter = meterNamed(meterName);
   if (!meter || !isLowerBounded(meter)) return undefined;
   if (statistic === "avg" && meter.kind === "rate") {
-    const increase = increaseIn(series, window, meter.of);
+    const increase = increaseIn(series, window, meter.of, "certain");
     return increase === undefined ? undefined : increase / window.periodS;
   }
   return statistic === "sum" || statistic === "count" || statistic === "max"

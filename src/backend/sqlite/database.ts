@@ -2,6 +2,7 @@
 
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { TocsinError } from "../../lib/errors.ts";
 
 /** Opens a file, readable by its owner only, waiting up to 5 s where another connection holds it. */
 export function openDatabase(file: string, pragmas: readonly string[]): DatabaseSync {
@@ -10,6 +11,17 @@ export function openDatabase(file: string, pragmas: readonly string[]): Database
   const database = new DatabaseSync(file, { timeout: 5000 });
   for (const pragma of pragmas) database.exec(`PRAGMA ${pragma}`);
   return database;
+}
+
+/** Makes what the schema says; throws `E304` when another version of it made the file. */
+export function ensureSchema(database: DatabaseSync, file: string, schema: string, version: number): void {
+  database.exec("CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT");
+  const made = database.prepare("SELECT v FROM meta WHERE k = 'schema_version'").get()?.v;
+  if (made !== undefined && Number(made) !== version) {
+    throw new TocsinError("E304", `${file} has schema ${made}, this version of tocsin knows ${version}`);
+  }
+  database.exec(schema);
+  database.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES('schema_version', CAST(? AS INTEGER))").run(version);
 }
 
 /** Runs `work` in one transaction; rolls back and rethrows when it throws. */

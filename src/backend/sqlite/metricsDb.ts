@@ -2,16 +2,14 @@
 
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { TocsinError } from "../../lib/errors.ts";
 import { METERS } from "../../model/meters.ts";
 import type { Baseline, SealedTick } from "../../model/tick.ts";
 import type { TickRecord } from "../../ports.ts";
-import { asInteger, inTransaction, openDatabase } from "./database.ts";
+import { asInteger, ensureSchema, inTransaction, openDatabase } from "./database.ts";
 
 const SCHEMA_VERSION = 1;
 
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT;
   CREATE TABLE IF NOT EXISTS cluster(id INTEGER PRIMARY KEY, cluster_id TEXT NOT NULL UNIQUE) STRICT;
   CREATE TABLE IF NOT EXISTS tick(
     number INTEGER NOT NULL, cluster INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, detail TEXT NOT NULL,
@@ -43,17 +41,7 @@ export class MetricsDb {
       "wal_autocheckpoint=1000",
       "journal_size_limit=16777216",
     ]);
-    this.#db.exec(SCHEMA);
-    const version = this.#db.prepare("SELECT v FROM meta WHERE k = 'schema_version'").get()?.v;
-    if (version !== undefined && Number(version) !== SCHEMA_VERSION) {
-      throw new TocsinError(
-        "E304",
-        `${folder}/metrics.db has schema ${version}, this version of tocsin knows ${SCHEMA_VERSION}`,
-      );
-    }
-    this.#db
-      .prepare("INSERT OR REPLACE INTO meta(k, v) VALUES('schema_version', CAST(? AS INTEGER))")
-      .run(SCHEMA_VERSION);
+    ensureSchema(this.#db, join(folder, "metrics.db"), SCHEMA, SCHEMA_VERSION);
     const present = new Set(
       this.#db
         .prepare("PRAGMA table_info(tick)")

@@ -6,13 +6,12 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { TocsinError } from "../../lib/errors.ts";
 import type { Delivery, Input, RecordedInput } from "../../model/decision.ts";
 import type { Commit, DeliveryQuery, LedgerCluster } from "../../ports.ts";
-import { asInteger, inTransaction, openDatabase } from "./database.ts";
+import { asInteger, ensureSchema, inTransaction, openDatabase } from "./database.ts";
 
 /** Raised when a schema needs a migration. */
 const SCHEMA_VERSION = 1;
 
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT;
   CREATE TABLE IF NOT EXISTS cluster(id TEXT PRIMARY KEY, seq INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS input(
     cluster_id TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, number INTEGER, doc TEXT NOT NULL,
@@ -67,17 +66,7 @@ export class StateDb {
   constructor(folder: string, options: { readonly lock: boolean }) {
     this.#lock = options.lock ? lockFolder(folder) : undefined;
     this.#db = openDatabase(join(folder, "state.db"), ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]);
-    this.#db.exec(SCHEMA);
-    const version = this.#db.prepare("SELECT v FROM meta WHERE k = 'schema_version'").get()?.v;
-    if (version !== undefined && Number(version) !== SCHEMA_VERSION) {
-      throw new TocsinError(
-        "E304",
-        `${folder}/state.db has schema ${version}, this version of tocsin knows ${SCHEMA_VERSION}`,
-      );
-    }
-    this.#db
-      .prepare("INSERT OR REPLACE INTO meta(k, v) VALUES('schema_version', CAST(? AS INTEGER))")
-      .run(SCHEMA_VERSION);
+    ensureSchema(this.#db, join(folder, "state.db"), SCHEMA, SCHEMA_VERSION);
     this.#put = {
       cluster: this.#db.prepare("INSERT OR REPLACE INTO cluster(id, seq, doc) VALUES(?, ?, ?)"),
       input: this.#db.prepare("INSERT OR IGNORE INTO input(cluster_id, seq, kind, number, doc) VALUES(?, ?, ?, ?, ?)"),
