@@ -4,7 +4,7 @@ import { startApi } from "./api/server.ts";
 import { createMemoryBus } from "./backend/memory/bus.ts";
 import { openSqlite } from "./backend/sqlite/backend.ts";
 import { Collector } from "./collector/collector.ts";
-import { entryOf } from "./collector/mapping.ts";
+import { isFromEntry } from "./collector/mapping.ts";
 import type { LoadedCluster } from "./config/ruleFile.ts";
 import { receiverDirectory } from "./config/rules.ts";
 import type { Settings } from "./config/settings.ts";
@@ -117,7 +117,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ticker.stop();
     evaluator.stopTicks();
   });
-  const isConfigured = (source: string) => sources.some((entry) => entry.name === entryOf(source));
+  const isConfigured = (source: string) => sources.some((entry) => isFromEntry(source, entry));
   await evaluator.start(rules, { kind: "start", number: ticker.first - 1, at: clock.now(), intervalMs }, isConfigured);
   ticker.start();
 

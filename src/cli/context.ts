@@ -43,7 +43,8 @@ export function settingsOf(world: World, flags: { readonly config?: string | und
 /** Asks the running service. Throws `E401` when nobody answers, `E402` when it refuses. */
 export async function askService(world: World, settings: Settings, path: string): Promise<unknown> {
   const { host, port } = settings.api;
-  const base = world.environment.TOCSIN_URL ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const base =
+    world.environment.TOCSIN_URL?.replace(/\/+$/, "") ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   try {
     const { statusCode, body } = await request(`${base}${path}`, { headersTimeout: 10_000, bodyTimeout: 10_000 });
     const answer = (await body.json()) as { error_message?: { faultstring?: string } };

@@ -50,8 +50,7 @@ function build(world: World, done: (code: number) => void): Command {
     .version(VERSION, "-V, --version", "print the version")
     .exitOverride()
     .showSuggestionAfterError()
-    .configureOutput({ writeOut: (text) => world.out(text.trimEnd()), writeErr: (text) => world.err(text.trimEnd()) })
-    .enablePositionalOptions();
+    .configureOutput({ writeOut: (text) => world.out(text.trimEnd()), writeErr: (text) => world.err(text.trimEnd()) });
   const settings = () => settingsOf(world, program.opts<Flags>());
 
   program

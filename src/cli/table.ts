@@ -12,11 +12,11 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
     .join("\n");
 }
 
-/** A quantity as people say it: `31.2 kB/s/server`, `4 member`, `12.5 %`. */
+/** A quantity as people say it, three digits of it: `31.2 kB/s/server`, `4 member`, `12.5 %`. */
 export function formatQuantity(value: number, unit: string): string {
-  const scaled = /^(B|request|connection|session|response)/.test(unit);
-  const [shown, prefix] = scaled ? withPrefix(value) : [value, ""];
-  const digits = Number.isInteger(shown) ? shown.toString() : shown.toPrecision(3).replace(/\.?0+$/, "");
+  const rounded = Number(value.toPrecision(3));
+  const [shown, prefix] = /^(B|request|connection|session|response)/.test(unit) ? withPrefix(rounded) : [rounded, ""];
+  const digits = String(Number(shown.toPrecision(3)));
   return unit.startsWith("B") ? `${digits} ${prefix}${unit}` : `${digits}${prefix} ${unit}`;
 }
 

@@ -7,7 +7,7 @@ import { fnv1a32 } from "../lib/hash.ts";
 import type { Baseline, Tick } from "../model/tick.ts";
 import type { Clock, Logger, SampleBus, Timer } from "../ports.ts";
 import type { ClusterRows, ProxyClusters } from "./mapping.ts";
-import { clustersOfProxy, entryOf } from "./mapping.ts";
+import { clustersOfProxy, isFromEntry } from "./mapping.ts";
 import type { Scrape } from "./source.ts";
 import { Source } from "./source.ts";
 
@@ -30,7 +30,7 @@ export interface CollectorOptions {
   /** Scrapes start so long after their tick at the most, each source at its own offset. */
   readonly maxOffsetMs: number;
   readonly clusters: readonly ClusterRows[];
-  /** Proxies that belong to nobody on purpose. */
+  /** Proxies that belong to nobody on purpose, whatever the rule files say. */
   readonly ignore: readonly string[];
   readonly unmapped: "warn" | "ignore";
   /** Recorded raw counters, by source. */
@@ -50,6 +50,8 @@ export interface SourceStatus {
   readonly skippedRows: number;
 }
 
+const NOBODY: ProxyClusters = { frontend: undefined, backend: undefined };
+
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #sources = new Map<string, { source: Source; socket: string; quiet: boolean }>();
@@ -62,8 +64,8 @@ export class Collector {
     this.#options = options;
     for (const { name, socket, quiet } of options.entries) if (!isGlob(socket)) this.#add(name, socket, quiet);
     for (const name of options.known) {
-      const entry = options.entries.find((candidate) => candidate.name === entryOf(name));
-      if (entry) this.#add(name, name === entry.name ? entry.socket : name.slice(entry.name.length + 1), entry.quiet);
+      const entry = options.entries.find((candidate) => isGlob(candidate.socket) && isFromEntry(name, candidate));
+      if (entry) this.#add(name, name.slice(entry.name.length + 1), entry.quiet);
     }
   }
 
@@ -118,7 +120,8 @@ export class Collector {
     const { clock, intervalMs, timeoutMs, clusters, baselines } = this.#options;
     const cache = new Map<string, ProxyClusters>();
     const clustersOf = (proxy: string) => {
-      const found = cache.get(proxy) ?? clustersOfProxy(clusters, name, proxy);
+      const ignored = this.#options.ignore.some((pattern) => matchesGlob(proxy, pattern));
+      const found = cache.get(proxy) ?? (ignored ? NOBODY : clustersOfProxy(clusters, name, proxy));
       cache.set(proxy, found);
       return found;
     };

@@ -30,7 +30,7 @@ export interface Dump {
 
 export type ParsedDump =
   | { readonly ok: true; readonly dump: Dump }
-  | { readonly ok: false; readonly code: "empty" | "truncated" | "not_stats"; readonly reason: string };
+  | { readonly ok: false; readonly code: "empty" | "truncated" | "not_stats" | "nbproc"; readonly reason: string };
 
 /** Reads a whole answer. A dump without its last empty line is refused whole: half of it would under-report. */
 export function parseDump(answer: string): ParsedDump {
@@ -54,14 +54,19 @@ export function parseDump(answer: string): ParsedDump {
   }
   const info = parseInfo(text.slice(0, headerAt));
   if (!info) return { ok: false, code: "not_stats", reason: "the answer to show info has no Pid and Uptime_sec" };
+  if (info.processes > 1) {
+    const reason = `${info.processes} processes answer in turn on this socket: give each its own (bind-process, or nbthread)`;
+    return { ok: false, code: "nbproc", reason };
+  }
   const lines = splitRecords(text.slice(headerAt, -2));
   if (!lines) return { ok: false, code: "truncated", reason: "a quoted field of the answer never ends" };
   const header = (lines[0] ?? []).map((name, index) => (index === 0 ? name.replace(/^# /, "") : name.trim()));
   const { rows, skipped } = parseRows(header, lines);
-  return { ok: true, dump: { ...info, rows, skipped } };
+  const { process, preciseUptime } = info;
+  return { ok: true, dump: { process, preciseUptime, rows, skipped } };
 }
 
-function parseInfo(text: string): Pick<Dump, "process" | "preciseUptime"> | undefined {
+function parseInfo(text: string): (Pick<Dump, "process" | "preciseUptime"> & { processes: number }) | undefined {
   const facts = new Map<string, string>();
   for (const line of text.split("\n")) {
     const colon = line.indexOf(": ");
@@ -73,7 +78,7 @@ function parseInfo(text: string): Pick<Dump, "process" | "preciseUptime"> | unde
   if (!Number.isInteger(pid) || !/^\d+(\.\d+)?$/.test(uptime)) return undefined;
   const startTimeS = startTime !== undefined && /^\d+(\.\d+)?$/.test(startTime) ? Number(startTime) : undefined;
   const process = { pid, uptimeS: Number(uptime), startTimeS, version: facts.get("Version") ?? "" };
-  return { process, preciseUptime: uptime.includes(".") };
+  return { process, preciseUptime: uptime.includes("."), processes: Number(facts.get("Nbproc") ?? 1) };
 }
 
 function parseRows(header: readonly string[], lines: readonly (readonly string[])[]): { rows: Row[]; skipped: number } {

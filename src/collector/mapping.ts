@@ -1,4 +1,4 @@
-import { matchesGlob } from "../lib/globs.ts";
+import { isGlob, matchesGlob } from "../lib/globs.ts";
 import type { RowPattern } from "../model/alarm.ts";
 
 /** A cluster and which rows are its own. */
@@ -17,6 +17,13 @@ export interface ProxyClusters {
 /** `amphorae` for `amphorae:/var/lib/octavia/x.sock`: the entry of tocsin.yaml that a source came from. */
 export function entryOf(source: string): string {
   return source.split(":", 1)[0] ?? source;
+}
+
+/** Whether a source is one that this entry of `tocsin.yaml` leads to: by its name, or a path that its glob matches. */
+export function isFromEntry(source: string, entry: { readonly name: string; readonly socket: string }): boolean {
+  if (!isGlob(entry.socket)) return source === entry.name;
+  const prefix = `${entry.name}:`;
+  return source.startsWith(prefix) && matchesGlob(source.slice(prefix.length), entry.socket);
 }
 
 /** Which cluster the rows of a proxy belong to: the first whose pattern matches, in the order given. */

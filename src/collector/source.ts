@@ -2,6 +2,7 @@
 
 import { messageOf } from "../lib/errors.ts";
 import type { Baseline, ScrapeReport, Tick } from "../model/tick.ts";
+import { maxGapS } from "../model/tick.ts";
 import type { Clock } from "../ports.ts";
 import { ask } from "./ask.ts";
 import { parseDump, QUESTION } from "./dump.ts";
@@ -28,11 +29,6 @@ export interface Scrape {
   readonly report: ScrapeReport;
   readonly unmapped: readonly string[];
   readonly skippedRows: number;
-}
-
-/** A gap longer than this gives no rate: a flattened one would be a lie. */
-export function maxGapS(intervalMs: number): number {
-  return Math.max((5 * intervalMs) / 1000, 120);
 }
 
 export class Source {

@@ -262,7 +262,7 @@ function checkUrl(file: YamlFile, path: Path, url: string, defaults: RuleDefault
   const expanded = checkSecret(file, path, url, defaults);
   if (expanded === undefined) return;
   // The same shape that the notifier can send without rewriting a byte of it.
-  if (!/^https?:\/\/[^/?#\s@]+([/?][^#\s]*)?$/i.test(expanded) || !URL.canParse(expanded)) {
+  if (!/^https?:\/\/[^/?#\s@\\]+([/?][^#\s\\]*)?$/i.test(expanded) || !URL.canParse(expanded)) {
     file.error(path, "E206", "an alarm_url is http(s)://host[:port]/path, without user, spaces or fragment");
   }
 }

@@ -11,6 +11,8 @@ import { ticksFor } from "./window.ts";
 /** A receiver of a lane action that has still to be called. */
 export interface PendingAction {
   readonly action: Action;
+  /** 0 for the transition's own call; counts up with every new one, and with it the id. */
+  readonly repeat: number;
   /** Attempts claimed so far under the same id: more than one only where the ones before provably did not run. */
   readonly attempts: number;
   /** Tick of the first attempt, to give up on a 403 in the end. */
@@ -20,8 +22,6 @@ export interface PendingAction {
 /** What an alarm owes its control receivers: at most one lane action at a time. */
 export interface Owed {
   readonly transition: number;
-  /** 0 for the transition's own action; counts up with every new send of it. */
-  readonly repeat: number;
   readonly notification: Notification;
   readonly receivers: readonly PendingAction[];
   /** Most cautious direction of the receivers. */
@@ -47,13 +47,13 @@ export interface AlarmState {
   anchor: number;
   /** Repeat slots that have passed since `anchor`. */
   slots: number;
-  /** Sends of this transition so far: the next one's repeat number. */
+  /** The next repeat number of this transition. */
   sends: number;
   owed: Owed | undefined;
   /** The gate that was last journalled as holding, to journal changes only. */
   held: Gate | undefined;
-  /** Receivers of notices that were never told of the last state that was not ok (rule D4). */
-  untold: Set<string>;
+  /** Whether receivers of notices have been told that it is not ok, since it last was (rule D4). */
+  readonly told: Map<string, boolean>;
   /** Of the newest tick; not kept over a restart. */
   verdict: Verdict;
 }
@@ -89,14 +89,23 @@ export interface Flight extends Sent {
   readonly cancelAsked: boolean;
 }
 
+export interface Settling extends Sent {
+  /** False when nobody knows whether a receiver acted. */
+  readonly certain: boolean;
+  /** The receivers of which it is not known. */
+  readonly unsure: readonly PendingAction[];
+  /** Ticks after the end of settling at which not all servers could be seen. */
+  readonly blindTicks: number;
+}
+
 /**
  * The lane (rule L): the control state of one cluster. `owed` is not a phase of its own: alarms owe, and the lane
- * takes one of them when it may. `certain` is false when nobody knows whether the receiver acted.
+ * takes one of them when it may.
  */
 export type Lane =
   | { readonly phase: "idle" }
   | ({ readonly phase: "in flight" } & Flight)
-  | ({ readonly phase: "settling"; readonly certain: boolean; readonly unsure: readonly PendingAction[] } & Sent)
+  | ({ readonly phase: "settling" } & Settling)
   | { readonly phase: "cooldown"; readonly direction: Direction; readonly sentTick: number };
 
 /** A notice in its receiver's queue. */
@@ -134,6 +143,8 @@ export interface ClusterState {
   lane: Lane;
   /** Queues of notices by receiver, the next first. */
   readonly notices: Map<string, Notice[]>;
+  /** Transition numbers of alarms that are gone: they go on when one comes back. */
+  readonly retired: Map<string, number>;
   /** Deliveries that have not ended, by id. */
   readonly deliveries: Map<string, Delivery>;
 }
@@ -158,11 +169,15 @@ export function emptyCluster(clusterId: string): ClusterState {
     alarms: new Map(),
     lane: { phase: "idle" },
     notices: new Map(),
+    retired: new Map(),
     deliveries: new Map(),
   };
 }
 
-export const NOT_JUDGED: Verdict = { kind: "unknown", reason: "no tick has been judged since the start" };
+export const NOT_JUDGED: Verdict = {
+  kind: "unknown",
+  reason: "no tick has been judged since the service began to work",
+};
 
 /** An alarm that has never been evaluated, as Aodh starts one. */
 export function newAlarmState(alarm: Alarm): AlarmState {
@@ -178,7 +193,7 @@ export function newAlarmState(alarm: Alarm): AlarmState {
     sends: 0,
     owed: undefined,
     held: undefined,
-    untold: new Set(),
+    told: new Map(),
     verdict: NOT_JUDGED,
   };
 }

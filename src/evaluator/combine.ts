@@ -109,7 +109,8 @@ function ratioOf(slices: readonly ClusterSlice[], of: readonly string[], over: r
 
 function ownValue(name: string, seal: Seal, before: Before): number | undefined {
   const says = [...seal.sources];
-  if (says.length === 0) return undefined;
+  // That there is no source at all is worth an alarm too; ages and durations there are none of.
+  if (says.length === 0) return name === "tocsin.source.up" ? 0 : undefined;
   switch (name) {
     case "tocsin.source.up":
       return says.filter(([, word]) => word.ok).length;

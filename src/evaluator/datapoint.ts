@@ -5,7 +5,7 @@ import { compare } from "../model/alarm.ts";
 import { meterNamed } from "../model/meters.ts";
 import type { Series } from "./series.ts";
 import type { Evidence, Window } from "./window.ts";
-import { activeServersIn, evidenceOf, lowerBoundOf, mayHideTraffic, statisticOf } from "./window.ts";
+import { activeServersIn, evidenceOf, lowerBoundOf, mayHideTraffic, spansUnevenly, statisticOf } from "./window.ts";
 
 /**
  * `value`: known. `missing`: the window was seen and holds nothing (rule E2). `unknown`: not enough evidence;
@@ -49,11 +49,14 @@ function perActiveServer(series: Series, alarm: Alarm, window: Window, evidence:
 
 function datapointFrom(series: Series, alarm: Alarm, window: Window, evidence: Evidence, servers: number): Datapoint {
   const { comparison, threshold, clearThreshold, meterName, statistic } = alarm;
-  if (evidence.kind !== "complete") {
+  const uneven =
+    statistic === "avg" && meterNamed(meterName)?.kind === "rate" ? spansUnevenly(series, window) : undefined;
+  if (evidence.kind !== "complete" || uneven !== undefined) {
     const bound = lowerBoundOf(series, window, meterName, statistic);
     const value = bound === undefined ? undefined : bound / servers;
     const proved = value === undefined ? undefined : provedBy(value, comparison, threshold);
-    return { kind: "unknown", reason: evidence.reason, silentTicks: silence(evidence), proved, value };
+    const reason = evidence.kind === "complete" ? (uneven ?? "") : evidence.reason;
+    return { kind: "unknown", reason, silentTicks: silence(evidence), proved, value };
   }
   const total = statisticOf(series, window, meterName, statistic);
   if (total === undefined) return { kind: "missing" };

@@ -6,6 +6,7 @@
 import type { ClusterRules } from "../model/alarm.ts";
 import type { Command, Decision, Outcome, Start } from "../model/decision.ts";
 import type { SealedTick, Tick } from "../model/tick.ts";
+import { maxGapS } from "../model/tick.ts";
 import type {
   Clock,
   Dispatcher,
@@ -40,13 +41,14 @@ export interface EvaluatorOptions {
 
 export class Evaluator implements OutcomeSink {
   readonly #options: EvaluatorOptions;
-  readonly #sealer = new Sealer();
+  readonly #sealer: Sealer;
   readonly #runners = new Map<string, ClusterRunner>();
   readonly #deadlines = new Set<Timer>();
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: EvaluatorOptions) {
     this.#options = options;
+    this.#sealer = new Sealer(maxGapS(options.intervalMs));
   }
 
   /** Restores what was recorded. Returns the number of the newest recorded tick, -Infinity when there is none. */

@@ -39,6 +39,9 @@ export function fold(cluster: ClusterState, input: Input): Folded {
     case "start":
       foldStart(folding, input);
       break;
+    case "stall":
+      for (const alarm of cluster.alarms.values()) alarm.verdict = NOT_JUDGED;
+      break;
     case "stop":
       cluster.stopped = true;
       break;
@@ -149,9 +152,8 @@ function act(folding: Folding, alarm: AlarmState, notification: Notification, is
   if (control.length > 0 && !alarm.owed && !isUnderWay(cluster, alarm)) {
     alarm.owed = {
       transition: alarm.transition,
-      repeat: number,
       notification,
-      receivers: control.map((action) => ({ action, attempts: 0, firstTick: undefined })),
+      receivers: control.map((action) => ({ action, repeat: number, attempts: 0, firstTick: undefined })),
       direction: directionOf(control),
       since: cluster.tick,
       notBefore: cluster.tick,
@@ -159,7 +161,7 @@ function act(folding: Folding, alarm: AlarmState, notification: Notification, is
     };
   }
   for (const action of notices) enqueueNotice(folding, alarm, action, number, notification);
-  if (notices.length > 0) alarm.sends = Math.max(alarm.sends, number + 1);
+  alarm.sends = Math.max(alarm.sends, number + 1);
 }
 
 /** The lane is still busy with this very send: a repeat would be a second one. */
@@ -241,7 +243,9 @@ function foldRules(folding: Folding, rules: ClusterRules): void {
   for (const rule of rules.alarms) {
     const known = before.get(rule.id);
     before.delete(rule.id);
-    cluster.alarms.set(rule.id, known ?? newAlarmState(rule));
+    const alarm = known ?? { ...newAlarmState(rule), transition: cluster.retired.get(rule.id) ?? 0 };
+    cluster.alarms.set(rule.id, alarm);
+    cluster.retired.delete(rule.id);
     if (known) revise(folding, known, rule);
   }
   for (const gone of before.values()) retire(folding, gone);
@@ -257,6 +261,8 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm): void {
   const { cluster, decisions } = folding;
   const restarts = measuresOther(alarm.alarm, rule);
   alarm.alarm = rule;
+  // Slots are counted in the interval of now: those that have passed have passed.
+  alarm.slots = slotsAt(cluster, alarm, cluster.tick);
   if (!restarts || alarm.state === "insufficient data") return;
   const from = alarm.state;
   dropOwed(folding, alarm, "the rule measures something else now");
@@ -268,7 +274,7 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm): void {
     reason,
     stateAt: cluster.at,
     anchor: cluster.tick,
-    untold: alarm.untold,
+    told: alarm.told,
   });
   decisions.push({
     d: "transition",
@@ -285,6 +291,7 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm): void {
 }
 
 function retire(folding: Folding, alarm: AlarmState): void {
+  folding.cluster.retired.set(alarm.alarm.id, alarm.transition);
   dropOwed(folding, alarm, "the alarm is gone");
   for (const [receiver, queue] of folding.cluster.notices) {
     const kept = queue.filter(({ delivery }) => delivery.alarmId !== alarm.alarm.id || delivery.status === "claimed");

@@ -16,12 +16,8 @@ export interface Folding {
 const DELIVERY_NAMESPACE = "1e8e1f6c-2f0f-5a6f-9a0e-5d3b0f1c7a11";
 
 /** Id of one send to one receiver, the same however often it is tried (rule D5): the `webhook-id`. */
-export function deliveryId(
-  send: { readonly transition: number; readonly repeat: number; readonly notification: Pick<Notification, "alarmId"> },
-  action: Pick<Action, "receiver">,
-): string {
-  const name = `${send.notification.alarmId}/${send.transition}/${send.repeat}/${action.receiver}`;
-  return `msg_${uuidV5(DELIVERY_NAMESPACE, name)}`;
+export function deliveryId(alarmId: string, transition: number, repeat: number, receiver: string): string {
+  return `msg_${uuidV5(DELIVERY_NAMESPACE, `${alarmId}/${transition}/${repeat}/${receiver}`)}`;
 }
 
 /** The delivery of one send to one receiver, not yet claimed. */
@@ -34,7 +30,7 @@ export function newDelivery(
 ): Delivery {
   const { cluster } = folding;
   return {
-    id: deliveryId({ transition: alarm.transition, repeat, notification }, action),
+    id: deliveryId(alarm.alarm.id, alarm.transition, repeat, action.receiver),
     clusterId: cluster.clusterId,
     alarmId: alarm.alarm.id,
     alarmName: alarm.alarm.name,

@@ -2,22 +2,22 @@
  * The lane (rule L), one per cluster, for control receivers.
  *
  *   idle       an alarm owes an action and its gates open: sent                    → in flight
- *   in flight  its receivers have answered: accepted or uncertain                  → settling
- *              busy: owed again at the alarm's next repeat slot                    → idle
- *              provably not run: owed again under the same id, after a wait        → idle
- *              rejected: done                                                      → idle
- *              cancelled before a byte was written: owed again under a new id      → idle
- *   settling   the effect is seen, or `settle` ticks have passed since the send;
- *              uncertain and no effect: owed again under a new id                  → cooldown
+ *   in flight  its receivers have answered: some accepted or uncertain             → settling
+ *              none did                                                            → idle
+ *   settling   the effect is seen, or `settle` ticks have passed since the send    → cooldown
  *   cooldown   `cooldown` ticks have passed since the send                         → idle
  *
- * An action is owed only while its alarm stays in the state that asked for it.
+ * What is owed again, while the alarm stays in the state that asked for it: to a receiver that was busy, under a
+ * new id, at the alarm's next repeat slot; to one that provably did not run, under the same id, after a wait; to one
+ * of which a byte was never written, under a new id; to one that may have run, under a new id, when settling ended
+ * without effect. Whether there was an effect is told by a tick that shows all servers; when none comes for as long
+ * as settling lasts, it is not waited for any longer.
  */
 
 import { backoffS } from "../lib/backoff.ts";
 import type { Direction } from "../model/alarm.ts";
 import type { EffectLabel, Outcome } from "../model/decision.ts";
-import type { AlarmState, Called, Flight, Lane, Owed, PendingAction, Sent } from "./cluster.ts";
+import type { AlarmState, Called, Flight, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
@@ -40,20 +40,23 @@ export function advanceLane(folding: Folding, complete: boolean): void {
   }
 }
 
-function settle(folding: Folding, lane: Extract<Lane, { phase: "settling" }>, complete: boolean): void {
+function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const { cluster } = folding;
   const ticks = cluster.tick - lane.sentTick;
-  const over = ticks >= ticksOf(cluster.rules?.settleS ?? 0, cluster);
+  const settleTicks = ticksOf(cluster.rules?.settleS ?? 0, cluster);
   const change = complete ? changeSince(lane.membersBefore, cluster.members, lane.direction) : undefined;
   const effective = change?.kind === "effective";
-  // Whether an uncertain action ran is told by a tick that shows all servers, or not at all.
-  if (!effective && (!over || (!lane.certain && !complete))) return;
+  if (!effective && ticks < settleTicks) return;
+  if (!change && !lane.certain && lane.blindTicks < settleTicks) {
+    cluster.lane = { phase: "settling", ...lane, blindTicks: lane.blindTicks + 1 };
+    return;
+  }
   const effect: EffectLabel = effective ? "effective" : !change || change.kind === "unclear" ? "unclear" : "no_effect";
   const { alarmId, transition, direction, sentTick } = lane;
   const servers = change?.servers ?? [];
   folding.decisions.push({ d: "effect", at: cluster.at, alarmId, transition, effect, direction, ticks, servers });
   cluster.lane = { phase: "cooldown", direction, sentTick };
-  if (!lane.certain && !effective) oweAfresh(folding, lane.owed, lane.unsure, cluster.tick);
+  if (!effective) owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), cluster.tick);
 }
 
 function cooldownS(folding: Folding, direction: Direction): number {
@@ -104,7 +107,6 @@ function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
   leaveSettling(folding);
   alarm.owed = undefined;
   alarm.held = undefined;
-  alarm.sends = Math.max(alarm.sends, owed.repeat + 1);
   if (!first) return;
   const sent: Sent = {
     alarmId: alarm.alarm.id,
@@ -144,9 +146,8 @@ function call(
   called: readonly Called[],
 ): void {
   const { cluster } = folding;
-  const waiting = cluster.deliveries.get(deliveryId(sent.owed, pending.action));
-  const fresh = () => newDelivery(folding, alarm, pending.action, sent.owed.repeat, sent.owed.notification);
-  const delivery = claim(folding, waiting ?? fresh());
+  const fresh = newDelivery(folding, alarm, pending.action, pending.repeat, sent.owed.notification);
+  const delivery = claim(folding, cluster.deliveries.get(fresh.id) ?? fresh);
   const current = { ...pending, attempts: delivery.attempts, firstTick: pending.firstTick ?? cluster.tick };
   cluster.lane = { phase: "in flight", ...sent, deliveryId: delivery.id, current, rest, called, cancelAsked: false };
 }
@@ -214,49 +215,53 @@ export function waitTicks(folding: Folding, outcome: Outcome, attempts: number):
   return Math.max(1, ticksOf(seconds, folding.cluster));
 }
 
-/** What follows from the most that happened at the receivers. */
+/** What follows from what the receivers did. */
 function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { cluster } = folding;
   const of = (kind: Outcome["outcome"]) =>
     called.filter(({ outcome }) => outcome === kind).map(({ pending }) => pending);
-  const again = of("not_run");
   const { alarmId, transition, direction, sentTick, membersBefore, owed } = sent;
-  const kept: Sent = { alarmId, transition, direction, sentTick, membersBefore, owed };
+  const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, blindTicks: 0 };
+  const unsure = of("uncertain");
+  if (of("accepted").length > 0) cluster.lane = { phase: "settling", certain: true, unsure, ...settling };
+  else if (unsure.length > 0) cluster.lane = { phase: "settling", certain: false, unsure, ...settling };
+  else cluster.lane = { phase: "idle" };
+
+  const busy = of("busy");
+  // A repeat that a gate stopped at the last moment is dropped like any repeat that a gate holds (rule A4).
+  const cancelled = owed.isRepeat ? [] : of("cancelled");
+  const again = [...of("not_run"), ...afresh(folding, owed, [...busy, ...cancelled])];
   const retryTick = cluster.tick + Math.max(0, ...called.map((one) => one.waitTicks));
-  if (of("accepted").length > 0) {
-    cluster.lane = { phase: "settling", certain: true, unsure: [], ...kept };
-    oweAgain(folding, owed, again, retryTick);
-  } else if (of("uncertain").length > 0) {
-    cluster.lane = { phase: "settling", certain: false, unsure: [...of("uncertain"), ...again], ...kept };
-  } else {
-    cluster.lane = { phase: "idle" };
-    if (of("busy").length > 0) oweAfresh(folding, owed, [...of("busy"), ...again], nextSlotTick(folding, owed));
-    else if (of("cancelled").length > 0) oweAfresh(folding, owed, [...of("cancelled"), ...again], cluster.tick);
-    else oweAgain(folding, owed, again, retryTick);
+  owe(folding, owed, again, busy.length > 0 ? nextSlotTick(folding, owed) : retryTick);
+}
+
+/** The same receivers under new ids. */
+function afresh(folding: Folding, owed: Owed, receivers: readonly PendingAction[]): PendingAction[] {
+  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
+  if (!alarm || receivers.length === 0) return [];
+  const repeat = alarm.sends++;
+  return receivers.map(({ action }) => ({ action, repeat, attempts: 0, firstTick: undefined }));
+}
+
+/** Owes receivers of an action again, with what its alarm owes already, if the alarm still asks. */
+function owe(folding: Folding, owed: Owed, receivers: readonly PendingAction[], notBefore: number): void {
+  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
+  if (receivers.length === 0) return;
+  if (!alarm || !stillAsks(alarm, owed.transition, owed.notification)) {
+    supersede(folding, owed, receivers, "the alarm has left the state");
+    return;
   }
+  const before = alarm.owed?.receivers ?? [];
+  const until = Math.max(notBefore, alarm.owed?.notBefore ?? -Infinity);
+  alarm.owed = { ...owed, receivers: [...before, ...receivers], notBefore: until, isRepeat: false };
 }
 
-/** The same send, under the same ids, to receivers that it provably did not reach. */
-function oweAgain(folding: Folding, owed: Owed, receivers: readonly PendingAction[], notBefore: number): void {
-  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
-  if (alarm && !alarm.owed && stillAsks(alarm, owed.transition, owed.notification)) {
-    if (receivers.length > 0) alarm.owed = { ...owed, receivers, notBefore, isRepeat: false };
-  } else supersede(folding, owed, receivers, "the alarm has left the state");
-}
-
-/** A new send, under new ids. */
-function oweAfresh(folding: Folding, owed: Owed, receivers: readonly PendingAction[], notBefore: number): void {
-  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
-  supersede(folding, owed, receivers, "sent anew");
-  if (!alarm || alarm.owed || receivers.length === 0 || !stillAsks(alarm, owed.transition, owed.notification)) return;
-  const afresh = receivers.map(({ action }) => ({ action, attempts: 0, firstTick: undefined }));
-  alarm.owed = { ...owed, repeat: alarm.sends, receivers: afresh, notBefore, isRepeat: false };
-}
-
-/** Ends the deliveries of a send that wait for another attempt. */
+/** Ends the deliveries of an action that wait for another attempt. */
 function supersede(folding: Folding, owed: Owed, receivers: readonly PendingAction[], reason: string): void {
-  for (const { action } of receivers) {
-    const waiting = folding.cluster.deliveries.get(deliveryId(owed, action));
+  const { notification, transition } = owed;
+  for (const { action, repeat } of receivers) {
+    const id = deliveryId(notification.alarmId, transition, repeat, action.receiver);
+    const waiting = folding.cluster.deliveries.get(id);
     if (waiting?.status === "waiting") end(folding, waiting, "superseded", reason);
   }
 }

@@ -56,8 +56,9 @@ export function pumpNotices(folding: Folding): void {
 function whyNot(folding: Folding, { delivery, maxAgeS }: Notice): readonly ["expired" | "dropped", string] | undefined {
   const { cluster } = folding;
   if (cluster.at - delivery.createdAt > maxAgeS * 1000) return ["expired", `not delivered within ${maxAgeS} s`];
-  const untold = cluster.alarms.get(delivery.alarmId)?.untold.has(delivery.receiver) ?? false;
-  if (delivery.notification.current === "ok" && untold) return ["dropped", "the receiver was never told of the alarm"];
+  const told = cluster.alarms.get(delivery.alarmId)?.told.get(delivery.receiver);
+  if (delivery.notification.current === "ok" && told === false)
+    return ["dropped", "the receiver was never told of the alarm"];
   return undefined;
 }
 
@@ -70,7 +71,7 @@ export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Out
   switch (outcome.outcome) {
     case "accepted":
       end(folding, delivery, "delivered", outcome.reason);
-      if (delivery.notification.current !== "ok") alarmOf(folding, delivery)?.untold.delete(delivery.receiver);
+      rememberTelling(folding, delivery);
       notices.set(delivery.receiver, rest);
       return;
     case "busy":
@@ -91,15 +92,17 @@ export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Out
   }
 }
 
-function alarmOf(folding: Folding, delivery: Delivery): AlarmState | undefined {
-  return folding.cluster.alarms.get(delivery.alarmId);
+/** The receiver has learnt that the alarm is not ok, or that it is again. */
+function rememberTelling(folding: Folding, { notification, receiver, alarmId }: Delivery): void {
+  const told = folding.cluster.alarms.get(alarmId)?.told;
+  if (notification.current === "ok") told?.delete(receiver);
+  else told?.set(receiver, true);
 }
 
-/** The receiver did not learn of a transition away from ok: the return to ok is no news to it. */
-function forgetTelling(folding: Folding, delivery: Delivery): void {
-  if (delivery.notification.current !== "ok" && delivery.repeat === 0) {
-    alarmOf(folding, delivery)?.untold.add(delivery.receiver);
-  }
+/** The receiver did not learn of a state that is not ok: unless it learnt of another, the return to ok is no news. */
+function forgetTelling(folding: Folding, { notification, receiver, alarmId, repeat }: Delivery): void {
+  const told = folding.cluster.alarms.get(alarmId)?.told;
+  if (notification.current !== "ok" && repeat === 0 && !told?.get(receiver)) told?.set(receiver, false);
 }
 
 /** Rule D3 for notices: those that were claimed are sent again, with their ids. */

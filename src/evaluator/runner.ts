@@ -17,7 +17,7 @@ import type { Folded } from "./fold.ts";
 import { fold } from "./fold.ts";
 import { stillAsks, worldGate } from "./gates.ts";
 import type { Seal, Sealer } from "./sealing.ts";
-import { saveAlarm, saveCluster } from "./snapshot.ts";
+import { pack, saveAlarm, saveCluster } from "./snapshot.ts";
 
 /** Seals that may wait for a commit: more is downtime. */
 const MAX_WAITING_SEALS = 8;
@@ -210,5 +210,5 @@ function baselinesOf(seal: Seal): Record<string, Baseline> {
 
 function alarmRow(clusterId: string, alarm: AlarmState): AlarmRow {
   const { id, name } = alarm.alarm;
-  return { id, clusterId, name, state: alarm.state, doc: JSON.stringify(saveAlarm(alarm)) };
+  return { id, clusterId, name, state: alarm.state, doc: JSON.stringify(saveAlarm(alarm), pack) };
 }

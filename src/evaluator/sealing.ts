@@ -25,6 +25,7 @@ interface OpenTick {
 }
 
 interface ClusterSealing {
+  readonly maxGapS: number;
   readonly known: Set<string>;
   /** Open ticks, oldest first. */
   readonly open: OpenTick[];
@@ -34,13 +35,25 @@ interface ClusterSealing {
 }
 
 export class Sealer {
+  readonly #maxGapS: number;
   readonly #clusters = new Map<string, ClusterSealing>();
   /** Clusters that know a source. */
   readonly #knowing = new Map<string, Set<string>>();
 
+  /** Increases that span more than `maxGapS` make no rate. */
+  constructor(maxGapS: number) {
+    this.#maxGapS = maxGapS;
+  }
+
   /** Adds a cluster with the sources it is known to have. */
   add(clusterId: string, known: Iterable<string>): void {
-    const cluster = { known: new Set<string>(), open: [], lastSealed: -Infinity, carried: new Map() };
+    const cluster = {
+      maxGapS: this.#maxGapS,
+      known: new Set<string>(),
+      open: [],
+      lastSealed: -Infinity,
+      carried: new Map(),
+    };
     this.#clusters.set(clusterId, cluster);
     for (const source of known) this.#know(clusterId, cluster, source);
   }
@@ -133,23 +146,26 @@ function withCarried(cluster: ClusterSealing, source: string, says: SourceSays):
   const carried = cluster.carried.get(source);
   if (!carried || !says.ok) return says;
   cluster.carried.delete(source);
-  return { ...says, slice: says.slice ? mergeSlices(carried, says.slice) : carried };
+  return { ...says, slice: says.slice ? mergeSlices(carried, says.slice, cluster.maxGapS) : carried };
 }
 
 function carry(cluster: ClusterSealing, source: string, slice: ClusterSlice): void {
   const before = cluster.carried.get(source);
-  cluster.carried.set(source, before ? mergeSlices(before, slice) : slice);
+  cluster.carried.set(source, before ? mergeSlices(before, slice, cluster.maxGapS) : slice);
 }
 
 /** Two slices of one source as one: increases and their seconds add up, the rest is the newer one's. */
-export function mergeSlices(older: ClusterSlice, newer: ClusterSlice): ClusterSlice {
+export function mergeSlices(older: ClusterSlice, newer: ClusterSlice, maxGapS: number): ClusterSlice {
+  const spansS = older.coveredS + newer.coveredS;
+  const gap = older.gap || newer.gap || spansS > maxGapS;
   return {
     ...newer,
-    coveredS: newer.coveredS + older.coveredS,
+    // What spans a gap counts in totals and in no rate (the collector's rule for one long answer).
+    coveredS: gap ? 0 : spansS,
     increases: mergeBy(older.increases, newer.increases, (a, b) => a + b),
     means: mergeBy(older.means, newer.means, (a, b): MeanPart => ({ sum: a.sum + b.sum, weight: a.weight + b.weight })),
     reload: older.reload || newer.reload,
-    gap: older.gap || newer.gap,
+    gap,
     moved: older.moved || newer.moved,
   };
 }

@@ -29,6 +29,8 @@ export interface Series {
   readonly increases: ReadonlyMap<string, Float64Array>;
   /** Longest stretch that an increase of that tick spans, seconds. */
   readonly reachS: Float64Array;
+  /** Whether the sources' stretches of that tick differ: their increases cannot be told apart. */
+  readonly uneven: Uint8Array;
   readonly sources: Map<string, SourceRing>;
   /** Active servers at a complete tick; NaN: the tick was not complete, or the cluster has no server row. */
   readonly active: Float64Array;
@@ -54,6 +56,7 @@ export function createSeries(capacity: number, intervalS: number, meterNames: It
     values,
     increases,
     reachS: ring(),
+    uneven: new Uint8Array(capacity),
     sources,
     active: ring(),
     last: -Infinity,
@@ -63,8 +66,8 @@ export function createSeries(capacity: number, intervalS: number, meterNames: It
 /** What a complete tick says of the active servers (rule J6); absent when the cluster never had a server row. */
 const ACTIVE_METER = "network.services.lb.members.up";
 
-/** Adds a tick. `totals` are the kept totals before it. */
-export function pushTick(series: Series, tick: SealedTick, totals: ReadonlyMap<string, number>): void {
+/** Adds a tick. `totals` are the kept totals before it; `undefined`: they are not known, and it gives no increase. */
+export function pushTick(series: Series, tick: SealedTick, totals: ReadonlyMap<string, number> | undefined): void {
   const place = placeOf(series, tick.number);
   series.numbers[place] = tick.number;
   series.last = tick.number;
@@ -72,20 +75,19 @@ export function pushTick(series: Series, tick: SealedTick, totals: ReadonlyMap<s
   const covered = tick.sources.filter((source) => source.coveredS > 0).map((source) => source.coveredS);
   const gap = tick.sources.some((source) => source.gap);
   series.reachS[place] = covered.length > 0 ? Math.max(...covered) : Number.NaN;
+  series.uneven[place] = Math.max(...covered) - Math.min(...covered) > series.intervalS / 2 ? 1 : 0;
   for (const [counter, ring] of series.increases) {
     const rate = tick.values[`${counter}.rate`];
     const total = tick.values[counter];
-    if (rate === undefined || total === undefined || covered.length === 0) ring[place] = Number.NaN;
+    if (!totals || rate === undefined || total === undefined || covered.length === 0) ring[place] = Number.NaN;
     // Over a gap the total grew by what no rate was made of; the rates themselves still say what the others did.
     else ring[place] = gap ? rate * series.intervalS : total - (totals.get(counter) ?? 0);
   }
-  for (const name of tick.sources.map((source) => source.name)) {
-    if (!series.sources.has(name)) series.sources.set(name, createSourceRing(series.capacity));
-  }
+  for (const { name } of tick.sources) addSource(series, name);
   for (const [name, ring] of series.sources) {
-    if (ring.lastSeen < tick.number - series.capacity) series.sources.delete(name);
     const source = tick.sources.find((candidate) => candidate.name === name);
     if (source) ring.lastSeen = tick.number;
+    else if (ring.lastSeen < tick.number - series.capacity) series.sources.delete(name);
     ring.coveredS[place] = source && source.error === undefined ? source.coveredS : Number.NaN;
     ring.silent[place] = source?.error === undefined ? 0 : 1;
     ring.reload[place] = source?.reload ? 1 : 0;
@@ -93,6 +95,16 @@ export function pushTick(series: Series, tick: SealedTick, totals: ReadonlyMap<s
     ring.moved[place] = source?.moved ? 1 : 0;
   }
   series.active[place] = isComplete(tick) ? (tick.values[ACTIVE_METER] ?? Number.NaN) : Number.NaN;
+}
+
+/** Sources are kept in order of name: what is computed over them must not depend on who came first. */
+function addSource(series: Series, name: string): void {
+  if (series.sources.has(name)) return;
+  const all = [...series.sources, [name, createSourceRing(series.capacity)] as const].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  series.sources.clear();
+  for (const [each, ring] of all) series.sources.set(each, ring);
 }
 
 function createSourceRing(capacity: number): SourceRing {

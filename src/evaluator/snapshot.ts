@@ -7,14 +7,12 @@ import type { ClusterRules } from "../model/alarm.ts";
 import type { Delivery } from "../model/decision.ts";
 import type { MemberState } from "../model/meters.ts";
 import type { SealedTick } from "../model/tick.ts";
+import { maxGapS } from "../model/tick.ts";
 import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
 import { emptyCluster, newAlarmState } from "./cluster.ts";
 import { createSeries, pushTick } from "./series.ts";
 
-type SavedAlarm = Omit<AlarmState, "alarm" | "verdict" | "untold"> & {
-  readonly id: string;
-  readonly untold: readonly string[];
-};
+type SavedAlarm = Omit<AlarmState, "alarm" | "verdict"> & { readonly id: string };
 
 interface Saved {
   readonly stopped: boolean;
@@ -30,11 +28,12 @@ interface Saved {
   readonly alarms: readonly SavedAlarm[];
   readonly lane: Lane;
   readonly notices: readonly (readonly [string, readonly Notice[]])[];
+  readonly retired: readonly (readonly [string, number])[];
   readonly deliveries: readonly Delivery[];
 }
 
 /** JSON cannot hold -Infinity, which stands for "never" in tick numbers; Maps become pairs. */
-function pack(_key: string, value: unknown): unknown {
+export function pack(_key: string, value: unknown): unknown {
   if (value === -Infinity) return { never: true };
   if (value instanceof Map) return { pairs: [...value] };
   return value;
@@ -48,8 +47,8 @@ function unpack(_key: string, value: unknown): unknown {
 }
 
 /** An alarm's state without its rule, which is recorded with the rules, and its verdict, which the next tick gives. */
-export function saveAlarm({ alarm: { id }, verdict: _, untold, ...state }: AlarmState): SavedAlarm {
-  return { id, ...state, untold: [...untold] };
+export function saveAlarm({ alarm: { id }, verdict: _, ...state }: AlarmState): SavedAlarm {
+  return { id, ...state };
 }
 
 export function saveCluster(cluster: ClusterState): string {
@@ -66,6 +65,7 @@ export function saveCluster(cluster: ClusterState): string {
     alarms: [...cluster.alarms.values()].map(saveAlarm),
     lane: cluster.lane,
     notices: [...cluster.notices],
+    retired: [...cluster.retired],
     deliveries: [...cluster.deliveries.values()],
   };
   return JSON.stringify(saved, pack);
@@ -81,8 +81,8 @@ export function loadCluster(
   const saved = JSON.parse(doc, unpack) as Saved;
   const states = new Map(saved.alarms.map((alarm) => [alarm.id, alarm]));
   const alarms = (rules?.alarms ?? []).map((alarm): readonly [string, AlarmState] => {
-    const { id: _, untold = [], ...state } = states.get(alarm.id) ?? { id: alarm.id };
-    return [alarm.id, { ...newAlarmState(alarm), ...state, untold: new Set(untold) }];
+    const { id: _, ...state } = states.get(alarm.id) ?? { id: alarm.id };
+    return [alarm.id, { ...newAlarmState(alarm), ...state }];
   });
   return {
     ...emptyCluster(clusterId),
@@ -101,6 +101,7 @@ export function loadCluster(
     alarms: new Map(alarms),
     lane: saved.lane,
     notices: new Map(saved.notices.map(([receiver, queue]) => [receiver, [...queue]])),
+    retired: new Map(saved.retired),
     deliveries: new Map(saved.deliveries.map((delivery) => [delivery.id, delivery])),
   };
 }
@@ -111,7 +112,7 @@ export function loadCluster(
  */
 export function ticksToRead(cluster: ClusterState): number {
   const intervalS = cluster.intervalMs / 1000;
-  return cluster.series.capacity + Math.ceil(Math.max(5, 120 / intervalS)) + 2;
+  return cluster.series.capacity + Math.ceil(maxGapS(cluster.intervalMs) / intervalS) + 2;
 }
 
 /** Fills the windows from the ticks up to the snapshot. */
@@ -119,7 +120,8 @@ export function fillWindows(
   cluster: ClusterState,
   ticks: readonly { readonly seq: number; readonly tick: SealedTick }[],
 ): void {
-  let totals: ReadonlyMap<string, number> = new Map();
+  // What the first tick's increase is counted from is not there: it has none.
+  let totals: ReadonlyMap<string, number> | undefined;
   for (const { seq, tick } of ticks) {
     if (seq > cluster.seq) return;
     if (seq > cluster.seriesFrom) pushTick(cluster.series, tick, totals);

@@ -12,17 +12,20 @@ export interface Window {
   readonly periodS: number;
 }
 
+/** Ticks of a period: it is rounded up to whole ones. */
+function ticksPer(periodS: number, intervalS: number): number {
+  return Math.max(1, Math.ceil(periodS / intervalS - 1e-9));
+}
+
 /** The `index`-th window back from tick `last`; 0 is the one that ends at it. */
 export function windowAt(last: number, index: number, periodS: number, intervalS: number): Window {
-  // A tick k intervals ago is inside when index × period ≤ k × interval < (index + 1) × period.
-  const nearest = Math.ceil((index * periodS) / intervalS - 1e-9);
-  const furthest = Math.ceil(((index + 1) * periodS) / intervalS - 1e-9) - 1;
-  return { from: last - furthest, to: last - nearest, periodS };
+  const ticks = ticksPer(periodS, intervalS);
+  return { from: last - (index + 1) * ticks + 1, to: last - index * ticks, periodS: ticks * intervalS };
 }
 
 /** How many ticks a series must keep for `windows` windows of that period. */
 export function ticksFor(windows: number, periodS: number, intervalS: number): number {
-  return Math.ceil((windows * periodS) / intervalS) + 1;
+  return windows * ticksPer(periodS, intervalS) + 1;
 }
 
 /** A window is complete when this share of its seconds is covered (rule E1). */
@@ -41,7 +44,7 @@ export type Evidence =
 /** Whether every known source covered the window (rules E1, E5). */
 export function evidenceOf(series: Series, window: Window): Evidence {
   if (series.sources.size === 0) return { kind: "ours", reason: "no source has had a row of this cluster yet" };
-  let silent: Evidence | undefined;
+  let silent: Extract<Evidence, { kind: "silent" }> | undefined;
   for (const [name, source] of series.sources) {
     if (source.lastSeen < window.from) continue;
     const coveredS = coveredBy(series, source, window);
@@ -53,9 +56,25 @@ export function evidenceOf(series: Series, window: Window): Evidence {
     }
     const reason = `source ${name} covered ${round(coveredS)} of ${window.periodS} s`;
     if (coveredS + silentS < COMPLETE * window.periodS) return { kind: "ours", reason };
-    silent = { kind: "silent", ticks: silentTicks(series, name), reason };
+    const ticks = Math.max(silentTicks(series, name), silent?.ticks ?? 0);
+    silent = { kind: "silent", ticks, reason: silent?.reason ?? reason };
   }
   return silent ?? { kind: "complete" };
+}
+
+/**
+ * Why the average of a rate cannot be told although every second is covered: at one tick a source answered for a
+ * stretch that reaches out of the window, and others did not, so that nobody can say whose bytes lie outside.
+ */
+export function spansUnevenly(series: Series, window: Window): string | undefined {
+  for (let number = window.from; number <= window.to; number++) {
+    const place = placeAt(series, number);
+    const reachS = place < 0 ? 0 : (series.reachS[place] ?? 0);
+    if (place >= 0 && series.uneven[place] && reachS > roomS(series, window, number)) {
+      return `an answer for ${round(reachS)} s reaches out of the window`;
+    }
+  }
+  return undefined;
 }
 
 /** Seconds of the window that the answers of a source span. */

@@ -18,12 +18,16 @@ export function createLogger({ level, format, isTerminal }: LogOptions): Logger 
   const text = () =>
     pretty({ destination: 2, sync: true, colorize: isTerminal, translateTime: "HH:MM:ss", singleLine: true });
   const log = asText ? pino(options, text()) : pino(options, pino.destination({ dest: 2, sync: true }));
-  return {
-    debug: (message, fields = {}) => log.debug(fields, message),
-    info: (message, fields = {}) => log.info(fields, message),
-    warn: (message, fields = {}) => log.warn(fields, message),
-    error: (message, fields = {}) => log.error(fields, message),
-  };
+  const write =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (message: string, fields: object = {}) => {
+      try {
+        log[level](fields, message);
+      } catch {
+        // A log that cannot be written (a full disk, a closed pipe) must not end the work that it tells of.
+      }
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
 
 /** A logger that says nothing. */

@@ -57,11 +57,16 @@ export interface Stop {
   readonly kind: "stop";
 }
 
+/** Ticks were lost while the record could not be written: what was judged before them says nothing now (rule R4). */
+export interface Stall {
+  readonly kind: "stall";
+}
+
 export type Command =
   | { readonly kind: "command"; readonly command: "rules"; readonly rules: ClusterRules }
   | { readonly kind: "command"; readonly command: "forget"; readonly source: string };
 
-export type Input = SealedTick | Outcome | Start | Stop | Command;
+export type Input = SealedTick | Outcome | Start | Stop | Stall | Command;
 
 /** An input with its place in the cluster's gapless sequence. */
 export interface RecordedInput {

@@ -40,6 +40,11 @@ export interface MeanPart {
   readonly weight: number;
 }
 
+/** A stretch longer than this gives no rate: a flattened one would be a lie. */
+export function maxGapS(intervalMs: number): number {
+  return Math.max((5 * intervalMs) / 1000, 120);
+}
+
 /** What one source says of one cluster at one tick: parts that add up over sources. */
 export interface ClusterSlice {
   readonly clusterId: string;

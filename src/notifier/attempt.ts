@@ -48,28 +48,29 @@ export async function attempt(
   const startedMs = clock.monotonic();
   let connectMs: number | undefined;
   const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
-  const client = new Client(target.origin, {
-    pipelining: 0,
-    allowH2: false,
-    // The attempt's own deadline rules; undici's coarser timers must not come first.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: (connectOptions, done) =>
-      connector(connectOptions, (...result) => {
-        if (result[0] !== null) return done(...result);
-        const held = heldBecause();
-        if (held === undefined) {
-          connectMs = clock.monotonic() - startedMs;
-          return done(...result);
-        }
-        result[1].destroy();
-        return done(new Held(held), null);
-      }),
-  });
   const deadline = new AbortController();
   const timer = clock.after(timeoutMs, () => deadline.abort(new Error(`timeout after ${timeoutMs} ms`)));
   const passed = () => ({ totalMs: clock.monotonic() - startedMs, ...(connectMs === undefined ? {} : { connectMs }) });
+  let client: Client | undefined;
   try {
+    client = new Client(target.origin, {
+      pipelining: 0,
+      allowH2: false,
+      // The attempt's own deadline rules; undici's coarser timers must not come first.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: (connectOptions, done) =>
+        connector(connectOptions, (...result) => {
+          if (result[0] !== null) return done(...result);
+          const held = heldBecause();
+          if (held === undefined) {
+            connectMs = clock.monotonic() - startedMs;
+            return done(...result);
+          }
+          result[1].destroy();
+          return done(new Held(held), null);
+        }),
+    });
     const answer = await client.request({
       method: "POST",
       path: target.path,
@@ -101,7 +102,7 @@ export async function attempt(
     return { ...meaningOfError(error, connected), ...passed() };
   } finally {
     timer.cancel();
-    client.destroy().catch(() => {});
+    client?.destroy().catch(() => {});
   }
 }
 

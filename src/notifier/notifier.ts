@@ -4,7 +4,6 @@
  */
 
 import { messageOf } from "../lib/errors.ts";
-import type { Outcome } from "../model/decision.ts";
 import type { Clock, Dispatch, Dispatcher, Logger, OutcomeSink, ReceiverDirectory } from "../ports.ts";
 import type { AttemptResult } from "./attempt.ts";
 import { attempt } from "./attempt.ts";
@@ -110,13 +109,18 @@ export class Notifier implements Dispatcher {
 
   async #send(dispatch: Dispatch, post: () => Promise<AttemptResult>): Promise<void> {
     const held = this.#heldBecause(dispatch);
-    const result: AttemptResult =
-      held === undefined ? await post() : { outcome: "cancelled", reason: held, totalMs: 0 };
+    let result: AttemptResult;
+    try {
+      result = held === undefined ? await post() : { outcome: "cancelled", reason: held, totalMs: 0 };
+    } catch (error) {
+      // An attempt never throws: what does is the making of the request, before any byte.
+      result = { outcome: "rejected", reason: `the request cannot be made: ${messageOf(error)}`, totalMs: 0 };
+    }
     this.#cancelled.delete(dispatch.deliveryId);
     this.#report(dispatch, result);
   }
 
-  #post(
+  async #post(
     dispatch: Dispatch,
     target: NonNullable<ReturnType<typeof splitUrl>>,
     own: Readonly<Record<string, string>>,
@@ -125,7 +129,7 @@ export class Notifier implements Dispatcher {
     const { clock, version, connectTimeoutMs, parseDate } = this.#options;
     const timestampS = Math.floor(clock.now() / 1000);
     const headers = requestHeaders(target, { id: dispatch.deliveryId, timestampS, version }, own);
-    return attempt(target, headers, aodhBody(dispatch.notification), {
+    const result = await attempt(target, headers, aodhBody(dispatch.notification), {
       clock,
       parseDate,
       connectTimeoutMs,
@@ -134,6 +138,9 @@ export class Notifier implements Dispatcher {
       heldBecause: () => this.#heldBecause(dispatch),
       signal: this.#abort.signal,
     });
+    // Error pages like to repeat what they were asked: the path of an alarm_url is a credential.
+    const secrets = [target.path, ...Object.values(own)];
+    return result.answer === undefined ? result : { ...result, answer: masked(result.answer, secrets) };
   }
 
   #heldBecause({ clusterId, deliveryId }: Dispatch): string | undefined {
@@ -145,10 +152,7 @@ export class Notifier implements Dispatcher {
     const { log, clock } = this.#options;
     const { clusterId, deliveryId, attempt: number, receiver } = dispatch;
     const { outcome, reason, status, retryAfterS, connectMs, totalMs, answer, requestId } = result;
-    const fields = { cluster_id: clusterId, receiver, delivery: deliveryId, attempt: number, outcome, status, reason };
-    if (outcome === "accepted" || outcome === "busy" || outcome === "cancelled") log.info("webhook", fields);
-    else log.warn("webhook failed", fields);
-    const report: Outcome = {
+    this.#sink?.outcome(clusterId, {
       kind: "outcome",
       deliveryId,
       attempt: number,
@@ -163,7 +167,28 @@ export class Notifier implements Dispatcher {
         ...(answer === undefined ? {} : { answer }),
         ...(requestId === undefined ? {} : { requestId }),
       },
-    };
-    this.#sink?.outcome(clusterId, report);
+    });
+    const fields = { cluster_id: clusterId, receiver, delivery: deliveryId, attempt: number, outcome, status, reason };
+    if (outcome === "accepted" || outcome === "busy" || outcome === "cancelled") log.info("webhook", fields);
+    else log.warn("webhook failed", fields);
+  }
+}
+
+/** Text without the secrets in it, as they are and as they are decoded or shown in HTML. */
+function masked(text: string, secrets: readonly string[]): string {
+  const spellings = secrets.flatMap((secret) => [
+    secret,
+    decoded(secret),
+    secret.replaceAll("&", "&amp;"),
+    secret.split("?", 1)[0] ?? secret,
+  ]);
+  return spellings.filter((one) => one.length >= 4).reduce((shown, one) => shown.replaceAll(one, "***"), text);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }

@@ -15,7 +15,7 @@ export interface RequestTarget {
 
 /** Splits `http(s)://authority/path?query`; `undefined` when it is something else. A fragment is never sent. */
 export function splitUrl(url: string): RequestTarget | undefined {
-  const match = /^(https?):\/\/([^/?#\s@]+)([/?][^#\s]*)?(#.*)?$/i.exec(url);
+  const match = /^(https?):\/\/([^/?#\s@\\]+)([/?][^#\s\\]*)?(#.*)?$/i.exec(url);
   const [, scheme, host, rest = "/"] = match ?? [];
   if (scheme === undefined || host === undefined || !URL.canParse(url)) return undefined;
   return { origin: `${scheme.toLowerCase()}://${host}`, host, path: rest.startsWith("?") ? `/${rest}` : rest };

@@ -134,13 +134,16 @@ describe("rule L: the lane with effect", () => {
     expect(sends(folded.ticks(20, { sessions: 9 }))).toEqual([]);
   });
 
-  it("uncertain, and nobody sees the servers: not sent again before somebody does", () => {
+  it("uncertain, and nobody sees the servers: waits as long again, then goes by the evidence gate", () => {
     const folded = new Folded([out], ["s", "t"]);
     folded.tick({ sessions: 1, members: two });
     folded.tick({ sessions: 9 });
     folded.outcome("uncertain");
-    expect(sends(folded.ticks(20, { sessions: 9, failed: ["t"] }))).toEqual([]);
+    folded.ticks(11, { sessions: 9, failed: ["t"] });
     expect(folded.cluster.lane.phase).toBe("settling");
+    const decisions = folded.ticks(2, { sessions: 9, failed: ["t"] });
+    expect(folded.cluster.lane.phase).toBe("idle");
+    expect(decisions.find((one) => one.d === "effect")).toMatchObject({ effect: "unclear" });
   });
 
   it("rejected: done", () => {

@@ -15,7 +15,7 @@ const before = {
 };
 
 function sealer(known: readonly string[]): Sealer {
-  const one = new Sealer();
+  const one = new Sealer(120);
   one.add("web", known);
   return one;
 }

@@ -12,6 +12,11 @@ export function serve(open: () => Methods): void {
   parentPort?.on("message", ({ id, method, args }: Call) => {
     let reply: Reply;
     try {
+      // What was never opened has nothing to close, and must not be opened for it.
+      if (method === "close" && !methods) {
+        parentPort?.postMessage({ id, ok: true, value: undefined } satisfies Reply);
+        return;
+      }
       methods ??= open();
       const run = methods[method];
       if (!run) throw new Error(`no method ${method}`);
