@@ -17,7 +17,7 @@ import { VERSION } from "./lib/version.ts";
 import type { Decision } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
 import { Notifier } from "./notifier/notifier.ts";
-import type { Clock, Logger, SampleStore, ServiceView } from "./ports.ts";
+import type { Clock, Ledger, Logger, SampleStore, ServiceView } from "./ports.ts";
 import { alarmView, clusterView, deliveryView, metricViews } from "./views.ts";
 
 export interface AppOptions {
@@ -28,6 +28,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Told of every decision once it is durable. */
   readonly onDecision?: (clusterId: string, decision: Decision) => void;
+  /** The service cannot go on (its storage is gone): it must be ended and started again. */
+  readonly onFatal: (reason: string) => void;
 }
 
 export interface App {
@@ -40,15 +42,17 @@ export interface App {
 }
 
 /** Longest that a stop waits for requests under way, ms: their outcomes and the databases need the rest of 10 s. */
-const STOP_GRACE_MS = 8000;
+const STOP_GRACE_MS = 7000;
+/** And for the record of the stop, where the disk still takes it, ms. */
+const RECORD_GRACE_MS = 1000;
 
 /** Starts the service. Throws a TocsinError, with nothing left running, when it cannot. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { settings, clusters, environment, clock, log, onDecision } = options;
+  const { settings, clusters, environment, clock, log, onDecision, onFatal } = options;
   const { intervalMs, timeoutMs, sources } = settings;
   await using cleanup = new AsyncDisposableStack();
 
-  const { ledger, store } = await openSqlite(settings.dataPath, { lock: true });
+  const { ledger, store } = await openSqlite(settings.dataPath, { lock: true, onDeath: onFatal });
   cleanup.defer(() => ledger.close());
   cleanup.defer(() => store.close());
 
@@ -68,7 +72,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...(onDecision ? { onDecision } : {}),
   });
   notifier.connect(evaluator);
-  cleanup.defer(() => evaluator.close());
+  cleanup.defer(() => within(clock, RECORD_GRACE_MS, evaluator.close()));
 
   const newest = await evaluator.restore();
   const known = evaluator.knownSources();
@@ -84,7 +88,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clusters: rules,
     ignore: settings.ignore,
     unmapped: settings.unmapped,
-    baselines: await baselinesBySource(store),
+    baselines: await baselinesBySource(ledger, store),
     known,
   });
   const view: ServiceView = {
@@ -101,7 +105,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   // Outcomes of what is under way must reach the ledger before it closes.
   cleanup.defer(() => notifier.stop(STOP_GRACE_MS));
-  cleanup.defer(() => evaluator.stopSending());
+  cleanup.defer(() => within(clock, RECORD_GRACE_MS, evaluator.stopSending()));
   cleanup.defer(() => collector.stop());
   const ticker = new Ticker({
     clock,
@@ -125,13 +129,21 @@ export async function startApp(options: AppOptions): Promise<App> {
   return { apiUrl: api.url, view, clusters: () => evaluator.clusters(), stop: () => running.disposeAsync() };
 }
 
+/** Waits for some work, but no longer than that. */
+function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(limitMs, resolve);
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
+
 /** Recorded raw counters, by source and cluster: the only ones that a restart may subtract from (rule R3). */
-async function baselinesBySource(store: SampleStore): Promise<Map<string, Map<string, Baseline>>> {
+async function baselinesBySource(ledger: Ledger, store: SampleStore): Promise<Map<string, Map<string, Baseline>>> {
+  const newestLast = [...(await ledger.baselines()), ...(await store.baselines())].sort((a, b) => a.seq - b.seq);
   const bySource = new Map<string, Map<string, Baseline>>();
-  for (const { clusterId, source, baseline } of await store.baselines()) {
+  for (const { clusterId, source, baseline } of newestLast) {
     const own = bySource.get(source) ?? new Map<string, Baseline>();
-    own.set(clusterId, baseline);
-    bySource.set(source, own);
+    bySource.set(source, own.set(clusterId, baseline));
   }
   return bySource;
 }

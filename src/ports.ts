@@ -42,6 +42,14 @@ export interface TickRecord {
   readonly baselines: Readonly<Record<string, Baseline>>;
 }
 
+/** Raw counters of one source of one cluster, with the sequence of the tick that they were recorded with. */
+export interface StoredBaseline {
+  readonly clusterId: string;
+  readonly source: string;
+  readonly seq: number;
+  readonly baseline: Baseline;
+}
+
 /** Keeps cluster series. */
 export interface SampleStore {
   /** Resolves when the record is stored. The same (cluster, seq) twice is one record. */
@@ -49,7 +57,7 @@ export interface SampleStore {
   /** Stored ticks of a cluster with number > `afterNumber`, by seq in order. */
   ticks(clusterId: string, afterNumber: number): Promise<readonly TickRecord[]>;
   /** The newest raw counters of each source of each cluster. */
-  baselines(): Promise<readonly { clusterId: string; source: string; baseline: Baseline }[]>;
+  baselines(): Promise<readonly StoredBaseline[]>;
   close(): Promise<void>;
 }
 
@@ -84,6 +92,8 @@ export interface Commit {
   readonly alarms: readonly AlarmRow[];
   readonly deliveries: readonly Delivery[];
   readonly attempts: readonly AttemptRow[];
+  /** Raw counters of the ticks among `inputs` (rule R3). */
+  readonly baselines: readonly StoredBaseline[];
 }
 
 /** A cluster as the ledger has it. */
@@ -110,6 +120,8 @@ export interface Ledger {
   deliveries(query: DeliveryQuery): Promise<readonly Delivery[]>;
   /** All recorded inputs of a cluster, by seq in order (a replay merges the store's ticks in). */
   inputs(clusterId: string): Promise<readonly RecordedInput[]>;
+  /** The newest raw counters that came with commits. */
+  baselines(): Promise<readonly StoredBaseline[]>;
   /** The decision log of a cluster: one line for each decision, in order. */
   decisionLog(clusterId: string): Promise<readonly string[]>;
   close(): Promise<void>;

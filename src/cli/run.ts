@@ -22,7 +22,13 @@ export async function run(world: World, settings: Settings): Promise<number> {
   if (loaded.diagnostics.some(({ severity }) => severity === "error")) return EXIT.findings;
 
   const log = createLogger({ ...settings.log, isTerminal: world.logsToTerminal });
-  const app = await startApp({ settings, clusters: loaded.clusters, environment, clock: systemClock, log });
+  const fatal = new AbortController();
+  const onFatal = (reason: string) => fatal.abort(reason);
+  const ended = AbortSignal.any([signal, fatal.signal]);
+  const starting = startApp({ settings, clusters: loaded.clusters, environment, clock: systemClock, log, onFatal });
+  const app = await Promise.race([starting, aborted(ended)]);
+  // Ended before it had begun: what it holds goes with the process.
+  if (!app) return fatal.signal.aborted ? EXIT.bug : EXIT.ok;
   const alarms = loaded.clusters.reduce((sum, { rules }) => sum + rules.alarms.length, 0);
   log.info("tocsin runs", {
     version: VERSION,
@@ -34,9 +40,22 @@ export async function run(world: World, settings: Settings): Promise<number> {
     data: settings.dataPath,
     api: app.apiUrl,
   });
+  await aborted(ended);
+  if (fatal.signal.aborted) log.error("the storage is gone", { reason: String(fatal.signal.reason) });
+  else log.info("stopping", { signal: String(signal.reason) });
+  // Whatever hangs, the process ends in time: what is not recorded by then is settled at the next start.
+  const stopped = await Promise.race([app.stop().then(() => true), after(STOP_LIMIT_MS)]);
+  log.info(stopped ? "stopped" : "stopped in a hurry");
+  return fatal.signal.aborted ? EXIT.bug : EXIT.ok;
+}
+
+/** Longest that a stop takes, ms. */
+const STOP_LIMIT_MS = 10_000;
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
   if (!signal.aborted) await once(signal, "abort");
-  log.info("stopping", { signal: String(signal.reason) });
-  await app.stop();
-  log.info("stopped");
-  return EXIT.ok;
+}
+
+function after(delayMs: number): Promise<false> {
+  return new Promise((resolve) => systemClock.after(delayMs, () => resolve(false)));
 }

@@ -51,13 +51,13 @@ export class Evaluator implements OutcomeSink {
     this.#sealer = new Sealer(maxGapS(options.intervalMs));
   }
 
-  /** Restores what was recorded. Returns the number of the newest recorded tick, -Infinity when there is none. */
-  async restore(): Promise<number> {
+  /** Restores what was recorded. Returns the newest recorded tick, `undefined` when there is none. */
+  async restore(): Promise<Tick | undefined> {
     const { ledger, log, store, dispatcher, clock, onDecision = () => {} } = this.#options;
-    let newest = -Infinity;
+    let newest: Tick | undefined;
     for (const saved of await ledger.load()) {
       const cluster = await restoreCluster(saved, ledger, store, log);
-      newest = Math.max(newest, cluster.tick);
+      if (cluster.tick > (newest?.number ?? -Infinity)) newest = { number: cluster.tick, at: cluster.at };
       const ports = { clock, log, ledger, store, dispatcher, sealer: this.#sealer, onDecision };
       this.#runners.set(cluster.clusterId, new ClusterRunner(cluster, ports));
     }
@@ -80,10 +80,11 @@ export class Evaluator implements OutcomeSink {
       if (!this.#runners.has(clusterId))
         this.#runners.set(clusterId, new ClusterRunner(emptyCluster(clusterId), ports));
     }
+    const ofCluster = new Map(rules.map((own) => [own.clusterId, own]));
     const done: Promise<void>[] = [];
     for (const [clusterId, runner] of this.#runners) {
       const { cluster } = runner;
-      const own = rules.find((one) => one.clusterId === clusterId) ?? withoutAlarms(cluster);
+      const own = ofCluster.get(clusterId) ?? withoutAlarms(cluster);
       if (!own) continue;
       done.push(runner.input(start));
       for (const source of [...cluster.lastOk.keys()].filter((name) => !isConfigured(name))) {
@@ -92,8 +93,7 @@ export class Evaluator implements OutcomeSink {
       if (JSON.stringify(own) !== JSON.stringify(cluster.rules)) {
         done.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
       }
-      if (rules.some((one) => one.clusterId === clusterId))
-        this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
+      if (ofCluster.has(clusterId)) this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
     }
     await Promise.all(done);
     this.#unsubscribe = bus.subscribe((report) => this.#take(this.#sealer.report(report)));

@@ -8,9 +8,21 @@
  */
 
 import { messageOf } from "../lib/errors.ts";
+import { fnv1a32 } from "../lib/hash.ts";
 import type { Decision, Input, Outcome, RecordedInput } from "../model/decision.ts";
 import type { Baseline } from "../model/tick.ts";
-import type { AlarmRow, Clock, Commit, Dispatcher, Ledger, Logger, SampleStore, TickRecord, Timer } from "../ports.ts";
+import type {
+  AlarmRow,
+  Clock,
+  Commit,
+  Dispatcher,
+  Ledger,
+  Logger,
+  SampleStore,
+  StoredBaseline,
+  TickRecord,
+  Timer,
+} from "../ports.ts";
 import type { AlarmState, ClusterState } from "./cluster.ts";
 import { combine } from "./combine.ts";
 import type { Folded } from "./fold.ts";
@@ -24,6 +36,8 @@ const MAX_WAITING_SEALS = 8;
 /** Ticks that the store may owe an acknowledgement for: beyond, the cluster folds no ticks. */
 const MAX_UNACKED = 1000;
 const RETRY_MS = 1000;
+/** A commit without decisions after so many ticks, so that a restart has few to fold. */
+const TICKS_PER_COMMIT = 360;
 
 export interface RunnerPorts {
   readonly clock: Clock;
@@ -44,6 +58,9 @@ export class ClusterRunner {
   readonly #unacked = new Map<number, TickRecord>();
   readonly #savedAlarms = new Map<string, string>();
   #committing = false;
+  /** Ticks to the next commit without decisions: clusters take turns. */
+  #ticksToCommit: number;
+  #storeFailure: string | undefined;
   #degraded: string | undefined;
   #retry: Timer | undefined;
   #closed = false;
@@ -52,11 +69,12 @@ export class ClusterRunner {
   constructor(cluster: ClusterState, ports: RunnerPorts) {
     this.cluster = cluster;
     this.#ports = ports;
+    this.#ticksToCommit = 1 + (fnv1a32(cluster.clusterId) % TICKS_PER_COMMIT);
   }
 
   /** Why the cluster is degraded, `undefined`: it is not. */
   get degraded(): string | undefined {
-    return this.#degraded;
+    return this.#degraded ?? this.#storeFailure;
   }
 
   seal(seal: Seal): void {
@@ -119,20 +137,21 @@ export class ClusterRunner {
     const recorded: RecordedInput = { seq: this.cluster.seq, input };
     const { clusterId } = this.cluster;
     const record = input.kind === "tick" ? { clusterId, seq: recorded.seq, tick: input, baselines } : undefined;
-    if (record && folded.decisions.length === 0) {
+    if (record && folded.decisions.length === 0 && --this.#ticksToCommit > 0) {
       this.#store(record);
       done();
       return;
     }
+    this.#ticksToCommit = TICKS_PER_COMMIT;
     this.#committing = true;
-    this.#commit(this.#commitOf(recorded, folded), () => {
+    this.#commit(this.#commitOf(recorded, folded, record), false, () => {
       if (record) this.#store(record);
       this.#dispatch(folded);
       done();
     });
   }
 
-  #commitOf(recorded: RecordedInput, folded: Folded): Commit {
+  #commitOf(recorded: RecordedInput, folded: Folded, record: TickRecord | undefined): Commit {
     const { cluster } = this;
     const { clusterId, seq } = cluster;
     const unacked = [...this.#unacked.values()].map(({ seq: tickSeq, tick }) => ({ seq: tickSeq, input: tick }));
@@ -146,18 +165,22 @@ export class ClusterRunner {
       snapshot: { clusterId, seq, doc: saveCluster(cluster) },
       alarms,
       deliveries: folded.deliveries,
+      baselines: newestOf([...this.#unacked.values(), ...(record ? [record] : [])]),
       attempts: recorded.input.kind === "outcome" ? [recorded.input satisfies Outcome] : [],
     };
   }
 
-  #commit(commit: Commit, committed: () => void): void {
+  /** `again`: it failed before. What it decided is then old: a recorded stall makes the gates say so (rule R4). */
+  #commit(commit: Commit, again: boolean, committed: () => void): void {
     const { ledger, log, clock } = this.#ports;
     ledger.commit(commit).then(
       () => {
-        if (this.#degraded) log.info("commit succeeded again", { cluster_id: commit.clusterId });
-        this.#degraded = undefined;
         this.#committing = false;
-        committed();
+        if (again) {
+          log.info("commit succeeded again", { cluster_id: commit.clusterId });
+          this.#degraded = undefined;
+          this.#fold({ kind: "stall" }, {}, committed);
+        } else committed();
         this.#run();
       },
       (error) => {
@@ -166,20 +189,47 @@ export class ClusterRunner {
         this.#degraded = reason;
         for (const seal of this.#seals.splice(0)) this.#ports.sealer.putBack(seal);
         for (const idle of this.#idle.splice(0)) idle();
-        if (!this.#closed) this.#retry = clock.after(RETRY_MS, () => this.#commit(commit, committed));
+        if (!this.#closed) this.#retry = clock.after(RETRY_MS, () => this.#commit(commit, true, committed));
       },
     );
   }
 
   #store(record: TickRecord): void {
     this.#unacked.set(record.seq, record);
-    this.#ports.store.put(record).then(
-      () => this.#unacked.delete(record.seq),
+    if (this.#storeFailure === undefined) this.#put(record);
+  }
+
+  #put(record: TickRecord): void {
+    const { store, log } = this.#ports;
+    store.put(record).then(
+      () => {
+        this.#unacked.delete(record.seq);
+        if (this.#seals.length > 0) this.#run();
+      },
       (error) => {
-        this.#ports.log.error("store failed", { cluster_id: record.clusterId, reason: messageOf(error) });
-        if (!this.#closed) this.#ports.clock.after(RETRY_MS, () => this.#closed || this.#store(record));
+        if (this.#storeFailure !== undefined) return;
+        this.#storeFailure = messageOf(error);
+        log.error("store failed", { cluster_id: record.clusterId, reason: this.#storeFailure });
+        this.#putAgain();
       },
     );
+  }
+
+  /** Tries all that the store has not taken, one of it first, until it takes it. */
+  #putAgain(): void {
+    const { store, log, clock } = this.#ports;
+    clock.after(RETRY_MS, () => {
+      const [first] = this.#unacked.values();
+      if (this.#closed || !first) return;
+      store.put(first).then(
+        () => {
+          log.info("store succeeded again", { cluster_id: first.clusterId });
+          this.#storeFailure = undefined;
+          for (const record of [...this.#unacked.values()]) this.#put(record);
+        },
+        () => this.#putAgain(),
+      );
+    });
   }
 
   #dispatch(folded: Folded): void {
@@ -211,4 +261,14 @@ function baselinesOf(seal: Seal): Record<string, Baseline> {
 function alarmRow(clusterId: string, alarm: AlarmState): AlarmRow {
   const { id, name } = alarm.alarm;
   return { id, clusterId, name, state: alarm.state, doc: JSON.stringify(saveAlarm(alarm), pack) };
+}
+
+/** Of each source the newest raw counters. */
+function newestOf(records: readonly TickRecord[]): StoredBaseline[] {
+  const newest = new Map<string, StoredBaseline>();
+  for (const { clusterId, seq, baselines } of records) {
+    for (const [source, baseline] of Object.entries(baselines))
+      newest.set(source, { clusterId, source, seq, baseline });
+  }
+  return [...newest.values()];
 }

@@ -66,7 +66,8 @@ export async function runLab(options: LabOptions): Promise<boolean> {
     timeline.decision(decision);
     watch.take(decision);
   };
-  const app = await startApp({ settings, clusters, environment, clock, log: silentLogger, onDecision });
+  const onFatal = (reason: string) => say(`the storage is gone: ${reason}`);
+  const app = await startApp({ settings, clusters, environment, clock, log: silentLogger, onDecision, onFatal });
   cleanup.defer(() => app.stop());
 
   out(`A real HAProxy on 127.0.0.1:${haproxy.port} with 2 servers; scale out at 40 kB/s per server, in at 15 kB/s.`);

@@ -16,8 +16,8 @@ interface Tick {
 export interface TickerOptions {
   readonly clock: Clock;
   readonly intervalMs: number;
-  /** Numbers start above this one: the last of an earlier run. */
-  readonly after: number;
+  /** The last tick of an earlier run. */
+  readonly after: Tick | undefined;
   readonly onTick: (tick: Tick) => void;
   /** The wall clock stepped by `byMs` (positive: forward). */
   readonly onStep: (byMs: number) => void;
@@ -35,7 +35,7 @@ export class Ticker {
     this.#options = options;
     const now = clock.now();
     const at = (Math.floor(now / intervalMs) + 1) * intervalMs;
-    this.#next = { number: Math.max(at / intervalMs, after + 1), at };
+    this.#next = { number: after ? after.number + ticksSince(after, at, intervalMs) : at / intervalMs, at };
     this.#dueMs = clock.monotonic() + (at - now);
   }
 
@@ -79,4 +79,15 @@ export class Ticker {
     this.#schedule();
     onTick({ number, at });
   }
+}
+
+/** Ticks that stand for a downtime that nobody can measure: a day of ten-second ticks, more than any window. */
+const UNKNOWN_DOWNTIME_TICKS = 8640;
+
+/**
+ * Ticks from the last one of an earlier run to one labelled `at`: what the wall clocks of both say. A clock that was
+ * set back in between says nothing; then so many have passed that no window reaches over them.
+ */
+function ticksSince(after: Tick, at: number, intervalMs: number): number {
+  return at > after.at ? Math.max(1, Math.round((at - after.at) / intervalMs)) : UNKNOWN_DOWNTIME_TICKS;
 }

@@ -67,6 +67,7 @@ describe("the data folder", () => {
       alarms: [],
       deliveries: [],
       attempts: [],
+      baselines: [],
     });
     await first.store.close();
     await first.ledger.close();

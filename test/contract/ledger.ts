@@ -40,6 +40,7 @@ function aCommit(seq: number, fields: Partial<Commit> = {}): Commit {
     alarms: [],
     deliveries: [],
     attempts: [],
+    baselines: [],
     ...fields,
   };
 }
@@ -110,6 +111,21 @@ export function ledgerContract(
         ["d1", "delivered"],
       ]);
       expect((await ledger.deliveries({ clusterId: "web", limit: 1 })).map(({ id }) => id)).toEqual(["d2"]);
+    });
+
+    it("keeps the newest raw counters, whatever order they come in", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const process = { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" };
+      const baseline = (seq: number) => ({
+        clusterId: "web",
+        source: "s",
+        seq,
+        baseline: { process, at: seq, open: false, rows: {} },
+      });
+      await ledger.commit(aCommit(2, { baselines: [baseline(2)] }));
+      await ledger.commit(aCommit(3, { baselines: [baseline(1)] }));
+      expect((await ledger.baselines()).map(({ seq, baseline: kept }) => [seq, kept.at])).toEqual([[2, 2]]);
     });
 
     it("many commits at once are all kept", async () => {

@@ -80,11 +80,13 @@ export function storeContract(
       await using opened = await create();
       const { store } = opened;
       await store.put({ clusterId: "web", seq: 1, tick: aTick(10), baselines: { s: baseline(1), t: baseline(2) } });
-      await store.put({ clusterId: "web", seq: 2, tick: aTick(11), baselines: { s: baseline(3) } });
+      await store.put({ clusterId: "web", seq: 3, tick: aTick(12), baselines: { s: baseline(3) } });
+      // Tried again, and late: no newer one.
+      await store.put({ clusterId: "web", seq: 2, tick: aTick(11), baselines: { s: baseline(4) } });
       const kept = (await store.baselines()).toSorted((a, b) => (a.source < b.source ? -1 : 1));
       expect(kept).toEqual([
-        { clusterId: "web", source: "s", baseline: baseline(3) },
-        { clusterId: "web", source: "t", baseline: baseline(2) },
+        { clusterId: "web", source: "s", seq: 3, baseline: baseline(3) },
+        { clusterId: "web", source: "t", seq: 1, baseline: baseline(2) },
       ]);
     });
   });

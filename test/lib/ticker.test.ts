@@ -4,7 +4,7 @@ import { FakeClock } from "../helpers/fakeClock.ts";
 
 const INTERVAL = 10_000;
 
-function start(clock: FakeClock, after = -Infinity) {
+function start(clock: FakeClock, after?: { number: number; at: number }) {
   const ticks: { number: number; at: number; wall: number }[] = [];
   const steps: number[] = [];
   const ticker = new Ticker({
@@ -28,9 +28,17 @@ describe("T1: ticks", () => {
     expect(ticks.map(({ number }) => number)).toEqual([100_001, 100_002, 100_003]);
   });
 
-  it("numbers go on above those of an earlier run, also when the clock was set back", () => {
-    const { ticker } = start(new FakeClock(1_000_003_456), 100_500);
-    expect(ticker.first).toBe(100_501);
+  it.each([
+    { name: "after a restart of a minute", last: { number: 500, at: 1_000_003_456 - 60_000 }, first: 507 },
+    { name: "after a quick restart", last: { number: 500, at: 1_000_000_000 }, first: 501 },
+    {
+      name: "after a change of the interval",
+      last: { number: 5_000_000, at: 1_000_000_000 - 3_600_000 },
+      first: 5_000_361,
+    },
+    { name: "when the clock was set back meanwhile, far ahead", last: { number: 500, at: 1_000_600_000 }, first: 9140 },
+  ])("numbers go on above those of an earlier run, as time did: $name", ({ last, first }) => {
+    expect(start(new FakeClock(1_000_003_456), last).ticker.first).toBe(first);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import type { ClusterRules } from "../../model/alarm.ts";
 import type { Delivery, RecordedInput } from "../../model/decision.ts";
-import type { ClusterSnapshot, Commit, Ledger } from "../../ports.ts";
+import type { ClusterSnapshot, Commit, Ledger, StoredBaseline } from "../../ports.ts";
+import { newestBaselines } from "./baselines.ts";
 
 interface Kept {
   snapshot: ClusterSnapshot | undefined;
@@ -13,6 +14,7 @@ interface Kept {
 export function createMemoryLedger(): Ledger {
   const clusters = new Map<string, Kept>();
   const deliveries = new Map<string, Delivery>();
+  let baselines: StoredBaseline[] = [];
   const keptOf = (clusterId: string): Kept => {
     const kept = clusters.get(clusterId) ?? { snapshot: undefined, rules: undefined, inputs: new Map(), log: [] };
     clusters.set(clusterId, kept);
@@ -36,6 +38,7 @@ export function createMemoryLedger(): Ledger {
       kept.snapshot = copy.snapshot;
       kept.log.push(...copy.decisions.map((decision) => JSON.stringify(decision)));
       for (const delivery of copy.deliveries) deliveries.set(delivery.id, delivery);
+      baselines = newestBaselines([...baselines, ...copy.baselines]);
     },
     async deliveries({ clusterId, limit }) {
       return [...deliveries.values()]
@@ -45,6 +48,9 @@ export function createMemoryLedger(): Ledger {
     },
     async inputs(clusterId) {
       return inOrder(keptOf(clusterId));
+    },
+    async baselines() {
+      return [...baselines];
     },
     async decisionLog(clusterId) {
       return [...keptOf(clusterId).log];

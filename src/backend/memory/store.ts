@@ -1,4 +1,5 @@
 import type { SampleStore, TickRecord } from "../../ports.ts";
+import { newestBaselines } from "./baselines.ts";
 
 /** Keeps series in memory: for tests and simulations. */
 export function createMemoryStore(): SampleStore {
@@ -14,17 +15,10 @@ export function createMemoryStore(): SampleStore {
         .map((record) => ({ ...structuredClone(record), baselines: {} }));
     },
     async baselines() {
-      const newest = new Map<
-        string,
-        { clusterId: string; source: string; seq: number; baseline: TickRecord["baselines"][string] }
-      >();
-      for (const { clusterId, seq, baselines } of records.values()) {
-        for (const [source, baseline] of Object.entries(baselines)) {
-          const key = `${clusterId}\n${source}`;
-          if ((newest.get(key)?.seq ?? -1) < seq) newest.set(key, { clusterId, source, seq, baseline });
-        }
-      }
-      return [...newest.values()].map(({ clusterId, source, baseline }) => ({ clusterId, source, baseline }));
+      const all = [...records.values()].flatMap(({ clusterId, seq, baselines }) =>
+        Object.entries(baselines).map(([source, baseline]) => ({ clusterId, source, seq, baseline })),
+      );
+      return newestBaselines(all);
     },
     async close() {},
   };

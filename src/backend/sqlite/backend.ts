@@ -10,19 +10,25 @@ export interface SqliteBackend {
   readonly store: SampleStore;
 }
 
+export interface OpenOptions {
+  readonly lock: boolean;
+  /** A storage worker has ended although nobody closed it: nothing can be recorded any more. */
+  readonly onDeath?: (reason: string) => void;
+}
+
 /**
  * Opens both databases. `lock` takes the folder for this process alone (rule R6); without it they are only to be
  * read. Throws `E301` when the folder cannot be used, `E303` when another process holds it.
  */
-export async function openSqlite(folder: string, options: { readonly lock: boolean }): Promise<SqliteBackend> {
+export async function openSqlite(folder: string, options: OpenOptions): Promise<SqliteBackend> {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw new TocsinError("E301", `cannot write to the data folder ${folder}: ${messageOf(error)}`, { cause: error });
   }
-  const state = new WorkerClient("stateWorker", { folder, lock: options.lock });
-  const metrics = new WorkerClient("metricsWorker", { folder });
+  const state = new WorkerClient("stateWorker", { folder, lock: options.lock }, options.onDeath);
+  const metrics = new WorkerClient("metricsWorker", { folder }, options.onDeath);
   try {
     // The lock first: nobody may touch a folder that another process holds.
     await state.call("open");
@@ -43,6 +49,7 @@ function ledgerOver(worker: WorkerClient): Ledger {
     commit: (commit) => commits.add(commit),
     deliveries: (query) => worker.call("deliveries", query) as ReturnType<Ledger["deliveries"]>,
     inputs: (clusterId) => worker.call("inputs", clusterId) as ReturnType<Ledger["inputs"]>,
+    baselines: () => worker.call("baselines") as ReturnType<Ledger["baselines"]>,
     decisionLog: (clusterId) => worker.call("decisionLog", clusterId) as ReturnType<Ledger["decisionLog"]>,
     close: () => worker.close(),
   };

@@ -3,6 +3,8 @@
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { TocsinError } from "../../lib/errors.ts";
+import type { Baseline } from "../../model/tick.ts";
+import type { StoredBaseline } from "../../ports.ts";
 
 /** Opens a file, readable by its owner only, waiting up to 5 s where another connection holds it. */
 export function openDatabase(file: string, pragmas: readonly string[]): DatabaseSync {
@@ -41,4 +43,10 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 /** SQLite's bounds for what JavaScript calls infinite. */
 export function asInteger(value: number): number {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
+}
+
+/** A row of a baseline table. */
+export function storedBaseline(row: Record<string, unknown>): StoredBaseline {
+  const baseline = JSON.parse(String(row.doc)) as Baseline;
+  return { clusterId: String(row.cluster_id), source: String(row.source), seq: Number(row.seq), baseline };
 }

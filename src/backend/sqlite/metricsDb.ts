@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { METERS } from "../../model/meters.ts";
-import type { Baseline, SealedTick } from "../../model/tick.ts";
-import type { TickRecord } from "../../ports.ts";
-import { asInteger, ensureSchema, inTransaction, openDatabase } from "./database.ts";
+import type { SealedTick } from "../../model/tick.ts";
+import type { StoredBaseline, TickRecord } from "../../ports.ts";
+import { asInteger, ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 
 const SCHEMA_VERSION = 1;
 
@@ -53,7 +53,8 @@ export class MetricsDb {
     const names = ["number", "cluster", "seq", "at", "detail", ...COLUMNS.map(quoted)];
     this.#putTick = this.#db.prepare(`INSERT OR REPLACE INTO tick(${names}) VALUES(${names.map(() => "?")})`);
     this.#putBaseline = this.#db.prepare(
-      "INSERT OR REPLACE INTO baseline(cluster, source, seq, doc) VALUES(?, ?, ?, ?)",
+      `INSERT INTO baseline(cluster, source, seq, doc) VALUES(?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET seq = excluded.seq, doc = excluded.doc WHERE excluded.seq > baseline.seq`,
     );
   }
 
@@ -103,16 +104,9 @@ export class MetricsDb {
       }));
   }
 
-  baselines(): { clusterId: string; source: string; baseline: Baseline }[] {
-    const sql = "SELECT cluster_id, source, doc FROM baseline JOIN cluster ON cluster.id = baseline.cluster";
-    return this.#db
-      .prepare(sql)
-      .all()
-      .map((row) => ({
-        clusterId: String(row.cluster_id),
-        source: String(row.source),
-        baseline: JSON.parse(String(row.doc)) as Baseline,
-      }));
+  baselines(): StoredBaseline[] {
+    const sql = "SELECT cluster_id, source, seq, doc FROM baseline JOIN cluster ON cluster.id = baseline.cluster";
+    return this.#db.prepare(sql).all().map(storedBaseline);
   }
 
   close(): void {

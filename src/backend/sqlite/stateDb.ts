@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { TocsinError } from "../../lib/errors.ts";
 import type { Delivery, Input, RecordedInput } from "../../model/decision.ts";
-import type { Commit, DeliveryQuery, LedgerCluster } from "../../ports.ts";
-import { asInteger, ensureSchema, inTransaction, openDatabase } from "./database.ts";
+import type { Commit, DeliveryQuery, LedgerCluster, StoredBaseline } from "../../ports.ts";
+import { asInteger, ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 
 /** Raised when a schema needs a migration. */
 const SCHEMA_VERSION = 1;
@@ -24,6 +24,9 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS delivery(
     id TEXT PRIMARY KEY, cluster_id TEXT NOT NULL, created_at INTEGER NOT NULL, status TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS delivery_created ON delivery(created_at);
+  CREATE TABLE IF NOT EXISTS baseline(
+    cluster_id TEXT NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY(cluster_id, source)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS attempt(
     delivery_id TEXT NOT NULL, attempt INTEGER NOT NULL, doc TEXT NOT NULL,
     PRIMARY KEY(delivery_id, attempt)) STRICT, WITHOUT ROWID;
@@ -60,7 +63,9 @@ function readPid(file: string): string {
 export class StateDb {
   readonly #lock: DatabaseSync | undefined;
   readonly #db: DatabaseSync;
-  readonly #put: Readonly<Record<"cluster" | "input" | "decision" | "alarm" | "delivery" | "attempt", StatementSync>>;
+  readonly #put: Readonly<
+    Record<"cluster" | "input" | "decision" | "alarm" | "delivery" | "attempt" | "baseline", StatementSync>
+  >;
 
   /** `lock: false` opens it beside the running service, for reading only. */
   constructor(folder: string, options: { readonly lock: boolean }) {
@@ -74,6 +79,11 @@ export class StateDb {
       alarm: this.#db.prepare("INSERT OR REPLACE INTO alarm(id, cluster_id, name, state, doc) VALUES(?, ?, ?, ?, ?)"),
       delivery: this.#db.prepare(
         "INSERT OR REPLACE INTO delivery(id, cluster_id, created_at, status, doc) VALUES(?, ?, ?, ?, ?)",
+      ),
+      // A record that was tried again must not take the place of a newer one.
+      baseline: this.#db.prepare(
+        `INSERT INTO baseline(cluster_id, source, seq, doc) VALUES(?, ?, ?, ?)
+          ON CONFLICT DO UPDATE SET seq = excluded.seq, doc = excluded.doc WHERE excluded.seq > baseline.seq`,
       ),
       attempt: this.#db.prepare("INSERT OR REPLACE INTO attempt(delivery_id, attempt, doc) VALUES(?, ?, ?)"),
     };
@@ -94,7 +104,7 @@ export class StateDb {
   }
 
   #write(commit: Commit): void {
-    const { clusterId, inputs, decisions, snapshot, alarms, deliveries, attempts } = commit;
+    const { clusterId, inputs, decisions, snapshot, alarms, deliveries, attempts, baselines } = commit;
     for (const { seq, input } of inputs) {
       const number = input.kind === "tick" ? input.number : null;
       this.#put.input.run(clusterId, seq, input.kind, number, JSON.stringify(input));
@@ -106,6 +116,9 @@ export class StateDb {
     for (const { id, name, state, doc } of alarms) this.#put.alarm.run(id, clusterId, name, state, doc);
     for (const delivery of deliveries) {
       this.#put.delivery.run(delivery.id, clusterId, delivery.createdAt, delivery.status, JSON.stringify(delivery));
+    }
+    for (const { source, seq, baseline } of baselines) {
+      this.#put.baseline.run(clusterId, source, seq, JSON.stringify(baseline));
     }
     for (const attempt of attempts) this.#put.attempt.run(attempt.deliveryId, attempt.attempt, JSON.stringify(attempt));
   }
@@ -134,6 +147,11 @@ export class StateDb {
       .prepare("SELECT seq, doc FROM input WHERE cluster_id = ? ORDER BY seq")
       .all(clusterId)
       .map(recordedInput);
+  }
+
+  baselines(): StoredBaseline[] {
+    const rows = this.#db.prepare("SELECT cluster_id, source, seq, doc FROM baseline").all();
+    return rows.map(storedBaseline);
   }
 
   decisionLog(clusterId: string): string[] {

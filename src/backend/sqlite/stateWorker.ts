@@ -13,6 +13,7 @@ serve(() => {
     load: () => db.load(),
     ticks: (clusterId: string, after: number) => db.ticks(clusterId, after),
     inputs: (clusterId: string) => db.inputs(clusterId),
+    baselines: () => db.baselines(),
     decisionLog: (clusterId: string) => db.decisionLog(clusterId),
     deliveries: (query: DeliveryQuery) => db.deliveries(query),
     close: () => db.close(),

@@ -21,11 +21,18 @@ interface Pending {
 export class WorkerClient {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
+  readonly #onDeath: ((reason: string) => void) | undefined;
   #next = 0;
+  #closing = false;
   #gone: Error | undefined;
 
   /** Starts the worker's file (`./name.ts` here, `./name.js` once built) with what it needs to open its database. */
-  constructor(name: "stateWorker" | "metricsWorker", workerData: unknown) {
+  constructor(
+    name: "stateWorker" | "metricsWorker",
+    workerData: unknown,
+    onDeath: ((reason: string) => void) | undefined = undefined,
+  ) {
+    this.#onDeath = onDeath;
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     this.#worker = new Worker(new URL(`./${name}.${extension}`, import.meta.url), { workerData });
     this.#worker.on("message", (reply: Reply) => this.#answer(reply));
@@ -44,6 +51,7 @@ export class WorkerClient {
 
   async close(): Promise<void> {
     if (this.#gone) return;
+    this.#closing = true;
     try {
       await this.call("close");
     } finally {
@@ -60,6 +68,7 @@ export class WorkerClient {
   }
 
   #fail(error: Error): void {
+    if (!this.#gone && !this.#closing) this.#onDeath?.(error.message);
     this.#gone ??= error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
