@@ -56,6 +56,8 @@ export class Collector {
   readonly #options: CollectorOptions;
   readonly #sources = new Map<string, { source: Source; socket: string; quiet: boolean }>();
   readonly #status = new Map<string, SourceStatus>();
+  /** Which source reports for a process, and the tick at which it last did. */
+  readonly #owners = new Map<string, { source: string; number: number }>();
   readonly #timers = new Set<Timer>();
   #searching = false;
   #stopped = false;
@@ -133,17 +135,35 @@ export class Collector {
   async #scrape(source: Source, tick: Tick): Promise<void> {
     const scrape = await source.scrape(tick);
     if (this.#stopped) return;
-    this.#journal(source.name, scrape);
-    this.#options.bus.publish(scrape.report);
+    const other = this.#otherNameOf(source.name, scrape, tick);
+    this.#journal(source.name, scrape, other);
+    if (other === undefined) {
+      this.#options.bus.publish(scrape.report);
+      return;
+    }
+    // Two sockets of one process would count everything twice: this one answered, and has nothing of its own.
+    source.forget();
+    this.#options.bus.publish({ ...scrape.report, outcome: { ok: true, slices: [] } });
+  }
+
+  /** The source that reports for the same process already, `undefined`: none does. It keeps it as long as it answers. */
+  #otherNameOf(name: string, { identity }: Scrape, tick: Tick): string | undefined {
+    if (identity === undefined) return undefined;
+    const owner = this.#owners.get(identity);
+    if (owner && owner.source !== name && tick.number - owner.number <= 2) return owner.source;
+    for (const [known, { number }] of this.#owners) if (tick.number - number > 2) this.#owners.delete(known);
+    this.#owners.set(identity, { source: name, number: tick.number });
+    return undefined;
   }
 
   /** Says what changed at a source, once for each change. */
-  #journal(name: string, { report, unmapped, skippedRows }: Scrape): void {
+  #journal(name: string, { report, unmapped, skippedRows }: Scrape, other: string | undefined): void {
     const { log, ignore } = this.#options;
     const { socket = "", quiet = false } = this.#sources.get(name) ?? {};
     const { outcome } = report;
-    const code = outcome.ok ? "" : outcome.code;
-    const reason = outcome.ok ? "" : outcome.reason;
+    const twice = other === undefined ? "" : `it is the same process as source ${other}: remove one of the two`;
+    const code = outcome.ok ? twice && "duplicate" : outcome.code;
+    const reason = outcome.ok ? twice : outcome.reason;
     const listed = unmapped.filter((proxy) => !ignore.some((pattern) => matchesGlob(proxy, pattern)));
     const before = this.#status.get(name);
     const now = {
@@ -157,7 +177,8 @@ export class Collector {
     };
     this.#status.set(name, now);
     if (code !== (before?.code ?? "") || (!before && outcome.ok)) {
-      if (outcome.ok) log.info("source answers", { source: name, socket });
+      if (twice) log.warn("source is not used", { source: name, reason });
+      else if (outcome.ok) log.info("source answers", { source: name, socket });
       else if (!(quiet && code === "absent" && !before?.ok))
         log.warn("source does not answer", { source: name, code, reason });
     }

@@ -1,10 +1,12 @@
 /** One HAProxy process as we reach it: asks it once a tick and remembers what the next answer is compared with. */
 
 import { messageOf } from "../lib/errors.ts";
+import { fnv1a32 } from "../lib/hash.ts";
 import type { Baseline, ScrapeReport, Tick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
 import type { Clock } from "../ports.ts";
 import { ask } from "./ask.ts";
+import type { Dump } from "./dump.ts";
 import { parseDump, QUESTION } from "./dump.ts";
 import type { ProxyClusters } from "./mapping.ts";
 import type { Previous } from "./process.ts";
@@ -29,6 +31,8 @@ export interface Scrape {
   readonly report: ScrapeReport;
   readonly unmapped: readonly string[];
   readonly skippedRows: number;
+  /** The process that answered, as far as it can be told from others; `undefined`: it cannot. */
+  readonly identity: string | undefined;
 }
 
 export class Source {
@@ -58,6 +62,11 @@ export class Source {
     }
   }
 
+  /** What was counted so far was another source's: the next answer is baseline only. */
+  forget(): void {
+    this.#previous.clear();
+  }
+
   async #scrape(tick: Tick): Promise<Scrape> {
     const { clock, socket, timeoutMs, clustersOf } = this.#options;
     const sentMs = clock.monotonic();
@@ -76,7 +85,7 @@ export class Source {
       this.#previous.set(slice.clusterId, { baseline: slice.baseline, monotonicMs: sentMs });
     }
     const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: true, slices } };
-    return { report, unmapped, skippedRows: dump.skipped };
+    return { report, unmapped, skippedRows: dump.skipped, identity: identityOf(dump) };
   }
 
   #since(
@@ -100,6 +109,13 @@ export class Source {
 
   #failed(tick: Tick, durationMs: number, code: string, reason: string): Scrape {
     const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: false, code, reason } };
-    return { report, unmapped: [], skippedRows: 0 };
+    return { report, unmapped: [], skippedRows: 0, identity: undefined };
   }
+}
+
+/** Pid and start time alone may meet by chance in containers; with the same version and proxies they are one. */
+function identityOf({ process, rows }: Dump): string | undefined {
+  if (process.startTimeS === undefined) return undefined;
+  const proxies = [...new Set(rows.map((row) => row.proxy))].sort().join();
+  return `${process.pid} ${process.startTimeS} ${process.version} ${fnv1a32(proxies)}`;
 }

@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -140,6 +141,27 @@ describe("sources on unix sockets", () => {
       [2, "overlap"],
       [1, "timeout"],
     ]);
+  });
+
+  it("two sockets of one process count once", async () => {
+    using folder = temporaryFolder();
+    const answer = (socket: Socket) => socket.once("data", () => socket.end(DUMP));
+    await using _a = await unixServer(join(folder.path, "a.sock"), answer);
+    await using _b = await unixServer(join(folder.path, "b.sock"), answer);
+    const { collector, reports, lines } = collectorOver([
+      { name: "a", socket: join(folder.path, "a.sock") },
+      { name: "b", socket: join(folder.path, "b.sock") },
+    ]);
+    for (let number = 1; number <= 3; number++) {
+      await collector.tick({ number, at: number });
+      await eventually("two reports", () => reports.length === 2 * number || undefined);
+    }
+    collector.stop();
+    const withRows = reports.filter(({ outcome }) => outcome.ok && outcome.slices.length > 0);
+    expect(new Set(withRows.map(({ source }) => source)).size).toBe(1);
+    expect(withRows).toHaveLength(3);
+    expect(reports.every(({ outcome }) => outcome.ok)).toBe(true);
+    expect(lines.filter((line) => line.includes("source is not used"))).toHaveLength(1);
   });
 
   it("leaves no connection behind", async () => {

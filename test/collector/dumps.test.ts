@@ -190,6 +190,12 @@ describe("broken answers are refused whole", () => {
     expect(parseDump(text === "" ? text : info + text)).toMatchObject({ ok: false, code });
   });
 
+  it("several processes behind one socket are no source", () => {
+    expect(
+      parseDump(`${info.replace("Pid: 7", "Nbproc: 2\nPid: 7")}${fixture("reordered-columns.csv")}`),
+    ).toMatchObject({ ok: false, code: "nbproc" });
+  });
+
   it("columns are read by name, in any order", () => {
     const parsed = parseDump(info + fixture("reordered-columns.csv"));
     const rows = parsed.ok ? parsed.dump.rows : [];

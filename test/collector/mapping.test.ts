@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { clustersOfProxy } from "../../src/collector/mapping.ts";
+import { clustersOfProxy, isFromEntry } from "../../src/collector/mapping.ts";
 
 const octavia = {
   clusterId: "octavia",
@@ -22,4 +22,14 @@ it.each([
   { source: "local", proxy: "other", expected: { frontend: undefined, backend: undefined } },
 ])("$proxy of $source", ({ source, proxy, expected }) => {
   expect(clustersOfProxy([octavia, web], source, proxy)).toEqual(expected);
+});
+
+it.each([
+  { source: "lb", socket: "/run/a.sock", expected: true },
+  { source: "lb:/run/a.sock", socket: "/run/a.sock", expected: false },
+  { source: "lb", socket: "/run/*.sock", expected: false },
+  { source: "lb:/run/a.sock", socket: "/run/*.sock", expected: true },
+  { source: "lb:/run/a.sock", socket: "/var/*.sock", expected: false },
+])("T4: is $source still led to by an entry with $socket: $expected", ({ source, socket, expected }) => {
+  expect(isFromEntry(source, { name: "lb", socket })).toBe(expected);
 });

@@ -1,4 +1,6 @@
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -266,6 +268,35 @@ describe("help and usage", () => {
     const { code, err } = await tocsin(["chekc"], { cwd: "/" });
     expect(code).toBe(2);
     expect(err).toContain("Did you mean check?");
+  });
+
+  it("--config may stand before or after the command", async () => {
+    using folder = temporaryFolder();
+    writeSetUp(folder.path, "collector: {intervall: 1s}\n", {});
+    for (const args of [
+      ["--config", "tocsin.yaml", "check"],
+      ["check", "--config", "tocsin.yaml"],
+    ]) {
+      const { code, err } = await tocsin(args, { cwd: folder.path });
+      expect(code).toBe(1);
+      expect(err).toContain('tocsin.yaml:1:13  error  E102  unknown key "intervall"');
+    }
+  });
+
+  it("a log that cannot be written does not end the service", async () => {
+    using folder = temporaryFolder();
+    writeSetUp(folder.path, 'collector: {sources: []}\napi: {listen: "127.0.0.1:0"}\n', {});
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, [new URL("../../src/main.ts", import.meta.url).pathname, "run"], {
+      cwd: folder.path,
+      stdio: ["ignore", "ignore", full],
+    });
+    await eventually("the database", () => existsSync(join(folder.path, "data", "metrics.db")) || undefined);
+    const ended = once(child, "exit");
+    // Signals are taken from the first line of main on.
+    child.kill("SIGTERM");
+    expect((await ended)[0]).toBe(0);
+    closeSync(full);
   });
 
   it("version and help", async () => {

@@ -32,6 +32,38 @@ describe("E1: a window is complete when every known source covered 90 % of it", 
   });
 });
 
+describe("E1: answers that reach out of the window", () => {
+  const average = anAlarm({ name: "low", meterName: RATE, comparison: "lt", threshold: 80, periodS: 10 });
+
+  it("of several sources, when only one of them does: nobody can say whose bytes lie outside", () => {
+    const folded = new Folded([average], ["a", "b"]);
+    folded.ticks(3, { rate: 101 });
+    expect(folded.verdict("low")).toBe("ok");
+    const sealed = folded.sealed({ rate: 101 });
+    const sources = [
+      { name: "a", coveredS: 10, moved: true as const },
+      { name: "b", coveredS: 100, moved: true as const },
+    ];
+    folded.input({ ...sealed, sources });
+    expect(folded.verdict("low")).toBe("unknown");
+  });
+
+  it("the order in which sources were found decides nothing", () => {
+    const alarm = anAlarm({ name: "a", meterName: RATE, comparison: "ge", threshold: 100, periodS: 60 });
+    const verdicts = [
+      ["s", "t"],
+      ["t", "s"],
+    ].map((sources) => {
+      const folded = new Folded([alarm], sources);
+      folded.ticks(8, { rate: 5 });
+      folded.ticks(7, { rate: 5, failed: ["t"] });
+      folded.ticks(2, { failed: ["s", "t"] });
+      return folded.verdict("a");
+    });
+    expect(verdicts[0]).toBe(verdicts[1]);
+  });
+});
+
 describe("E3: a lower bound proves what it can", () => {
   it("too much, seen in half a window, is too much", () => {
     const folded = new Folded([busy]);

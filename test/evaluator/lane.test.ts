@@ -228,6 +228,36 @@ describe("the receivers of a lane action", () => {
     expect(sends(folded.ticks(8, { sessions: 9 }))).toEqual(["first"]);
   });
 
+  it.each([
+    { first: "accepted", second: "busy", later: 6 },
+    { first: "uncertain", second: "busy", later: 6 },
+    { first: "accepted", second: "cancelled", later: 6 },
+    { first: "uncertain", second: "not_run", later: 6 },
+  ] as const)(
+    "the second is called again when the first was $first and it was $second itself",
+    ({ first, second, later }) => {
+      const folded = new Folded([pair]);
+      folded.tick({ sessions: 1, members: two });
+      folded.tick({ sessions: 9 });
+      folded.outcome(first);
+      folded.outcome(second);
+      // The effect of the first is seen at once; the second is still owed.
+      const decisions = folded.ticks(later, { sessions: 9, members: { ...two, c: "up" } });
+      expect(sends(decisions)).toEqual(["second"]);
+    },
+  );
+
+  it("a repeat that is called off at the last moment is dropped", () => {
+    const folded = new Folded([{ ...out, repeatActions: true }]);
+    folded.tick({ sessions: 1 });
+    folded.tick({ sessions: 9 });
+    folded.outcome("accepted");
+    expect(sends(folded.ticks(6, { sessions: 9 }))).toEqual(["out"]);
+    folded.outcome("cancelled");
+    expect(sends(folded.ticks(5, { sessions: 9 }))).toEqual([]);
+    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["out"]);
+  });
+
   it("A3: without data only a scale-out is sent", () => {
     const actions = { ok: [], alarm: [], "insufficient data": [control("in", "in")] };
     const folded = new Folded([

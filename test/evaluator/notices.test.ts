@@ -58,6 +58,18 @@ describe("D4: notices", () => {
     expect(current(folded)).toEqual(["alarm 1", "alarm 1", "alarm 1"]);
   });
 
+  it("an ok is told to who was told of any state that is not ok", () => {
+    const actions = { ok: [notice("ops")], alarm: [notice("ops")], "insufficient data": [notice("ops")] };
+    const folded = new Folded([anAlarm({ name: "a", actions })]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("accepted");
+    folded.ticks(3, { sessions: null });
+    folded.outcome("rejected");
+    folded.ticks(2, { sessions: 1 });
+    folded.outcome("accepted");
+    expect(current(folded)).toEqual(["alarm 1", "insufficient data 1", "ok 1"]);
+  });
+
   it("a rejected one is not tried again and holds nobody", () => {
     const folded = new Folded([anAlarm({ name: "a", actions: told() })]);
     folded.tick({ sessions: 9 });
@@ -103,6 +115,39 @@ describe("A4: repeats", () => {
 });
 
 describe("rule revisions", () => {
+  it("an alarm that comes back goes on with its transition numbers: no id is used twice", () => {
+    const alarm = anAlarm({ name: "a", actions: told() });
+    const folded = new Folded([alarm]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("accepted");
+    const rules = folded.cluster.rules!;
+    folded.input({ kind: "command", command: "rules", rules: { ...rules, alarms: [] } });
+    folded.input({ kind: "command", command: "rules", rules });
+    folded.ticks(4, { sessions: 9 });
+    const ids = folded.log.flatMap((one) => (one.d === "send" ? [one.delivery] : []));
+    expect(ids).toHaveLength(2);
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  it("another repeat_interval goes by the same beginning", () => {
+    const alarm = anAlarm({ name: "a", actions: told(), repeatActions: true });
+    const folded = new Folded([alarm]);
+    const hour = () => folded.ticks(1, { sessions: 9 }).some((one) => one.d === "send");
+    for (let tick = 0; tick < 30; tick++) {
+      hour();
+      if ([...folded.cluster.deliveries.values()].length > 0) folded.outcome("accepted");
+    }
+    const rules = folded.cluster.rules!;
+    folded.input({
+      kind: "command",
+      command: "rules",
+      rules: { ...rules, alarms: [{ ...alarm, repeatIntervalS: 600 }] },
+    });
+    const sent = Array.from({ length: 60 }, () => hour());
+    // 29 ticks have passed since the transition; the next slot of ten minutes is at 60.
+    expect(sent.indexOf(true)).toBe(30);
+  });
+
   it("another threshold keeps the state; another meter starts anew, journalled and without actions", () => {
     const alarm = anAlarm({ name: "a", actions: told() });
     const folded = new Folded([alarm]);

@@ -64,6 +64,27 @@ describe("T3: a tick is sealed once", () => {
     expect(sealed.sources).toEqual([{ name: "s", coveredS: 20, moved: true }]);
   });
 
+  it("what is carried over a gap counts in the total and makes no rate", () => {
+    const sealing = sealer(["s"]);
+    sealing.openTick(tick(1));
+    sealing.deadline(1);
+    sealing.report(aReport(tick(1), 7));
+    const gap = aSlice({ coveredS: 0, gap: true, increases: { [BYTES]: 1_000_000 } });
+    const [seal] = sealing.report({ tick: tick(16), source: "s", durationMs: 1, outcome: { ok: true, slices: [gap] } });
+    const sealed = combine(seal!, before);
+    expect(sealed.values[BYTES]).toBe(1_007_000);
+    expect(sealed.values[RATE]).toBeUndefined();
+  });
+
+  it("nor does what was put back for longer than a gap", () => {
+    const sealing = sealer(["s"]);
+    for (let number = 1; number <= 20; number++) {
+      for (const seal of sealing.report(aReport(tick(number), 7))) sealing.putBack(seal);
+    }
+    const [seal] = sealing.report(aReport(tick(21), 7));
+    expect(combine(seal!, before).sources).toEqual([{ name: "s", coveredS: 0, gap: true, moved: true }]);
+  });
+
   it("a seal that was not folded is carried the same way", () => {
     const sealing = sealer(["s"]);
     const [seal] = sealing.report(aReport(tick(1), 7));

@@ -25,7 +25,7 @@ export interface Attempt {
 }
 
 /** What becomes of the next commit. */
-type CommitFate = "kept" | "lost" | "kept but never acknowledged";
+type CommitFate = "kept" | "lost" | "kept but never acknowledged" | "refused";
 
 export class Simulation {
   readonly clock = new FakeClock(1_700_000_000_000);
@@ -35,6 +35,7 @@ export class Simulation {
   members: Readonly<Record<string, MemberState>> = { a: "up", b: "up" };
   number = 170_000_000;
   fate: CommitFate = "kept";
+  storeRefuses = false;
   run = 0;
   /** Ticks that the store has been given but has not written: a crash loses them. */
   readonly #limbo: { record: TickRecord; written: () => void }[] = [];
@@ -72,7 +73,8 @@ export class Simulation {
       ledger: this.#faulty(),
       store: {
         ...this.store,
-        put: (record) => {
+        put: async (record) => {
+          if (this.storeRefuses) throw new Error("the disk is full");
           if (!this.#lags) return this.store.put(record);
           return new Promise((written) => this.#limbo.push({ record, written }));
         },
@@ -107,6 +109,16 @@ export class Simulation {
     await settled();
   }
 
+  /** What the service says of its health. */
+  degraded(): readonly string[] {
+    return this.#evaluator?.degraded() ?? [];
+  }
+
+  /** Why an attempt must not be written now. */
+  heldBecause({ dispatch }: Attempt): string | undefined {
+    return this.#evaluator?.heldBecause(dispatch.clusterId, dispatch.deliveryId);
+  }
+
   /** The oldest attempt of this run that has no outcome yet and has not run. */
   underWay(): Attempt | undefined {
     return this.attempts.find(({ run, outcome, ran }) => run === this.run && outcome === undefined && !ran);
@@ -135,6 +147,7 @@ export class Simulation {
       ...this.ledger,
       commit: async (commit) => {
         const fate = run === this.run ? this.fate : "lost";
+        if (fate === "refused") throw new Error("the disk is full");
         if (fate !== "lost") await this.ledger.commit(commit);
         if (fate !== "kept") await new Promise(() => {});
       },

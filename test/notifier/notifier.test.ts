@@ -230,6 +230,18 @@ describe("receivers that misbehave", () => {
     expect(await send(`http://127.0.0.1:${down.port}/`)).toMatchObject({ outcome: "not_run", retryAfterS: 7 });
   });
 
+  it("an error page that repeats what it was asked is kept without the secrets in it", async () => {
+    await using receiver = await rawReceiver((socket, { head }) =>
+      socket.end(answerOf(404, `<p>${head.split(" ")[1]} not found</p>`)),
+    );
+    const outcome = await send(`http://127.0.0.1:${receiver.port}/v1/webhooks/19f36f5a/trigger?V=2`);
+    expect(outcome.detail?.answer).toBe("<p>*** not found</p>");
+  });
+
+  it("a URL that no client can use: rejected, and nothing else happens", async () => {
+    expect(await send("http://host\\hooks/x")).toMatchObject({ outcome: "rejected" });
+  });
+
   it("a receiver that no file names any more: rejected", async () => {
     const { notifier, outcomes } = setUp(() => undefined);
     notifier.dispatch(dispatch());
