@@ -12,6 +12,7 @@ export function check(world: World, settings: Settings, paths: readonly string[]
   const loaded = loadRules(places, world.cwd, {
     repeatIntervalS: settings.repeatIntervalS,
     timeoutS: settings.notifier.timeoutS,
+    intervalS: settings.intervalMs / 1000,
     environment: world.environment,
   });
   for (const diagnostic of loaded.diagnostics) world.out(`${formatDiagnostic(diagnostic)}\n`);

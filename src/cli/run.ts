@@ -13,7 +13,12 @@ import { EXIT } from "./context.ts";
 
 export async function run(world: World, settings: Settings): Promise<number> {
   const { environment, cwd, signal } = world;
-  const defaults = { repeatIntervalS: settings.repeatIntervalS, timeoutS: settings.notifier.timeoutS, environment };
+  const defaults = {
+    repeatIntervalS: settings.repeatIntervalS,
+    timeoutS: settings.notifier.timeoutS,
+    intervalS: settings.intervalMs / 1000,
+    environment,
+  };
   const loaded = loadRules([settings.rulesPath], cwd, defaults);
   if (loaded.diagnostics.length > 0) {
     for (const diagnostic of loaded.diagnostics) world.err(`${formatDiagnostic(diagnostic)}\n`);

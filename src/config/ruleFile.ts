@@ -21,6 +21,8 @@ export interface LoadedCluster {
 export interface RuleDefaults {
   readonly repeatIntervalS: number;
   readonly timeoutS: number;
+  /** The tick. */
+  readonly intervalS: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -111,6 +113,7 @@ function readAlarm(
     );
   }
   checkClear(file, path, own, clearThreshold);
+  checkPeriod(file, path, own, all.period ?? 60, defaults.intervalS);
   if (all.per === "active_server" && fields.haproxy.every((row) => row.frontend !== undefined)) {
     const place = own.per === undefined ? ["defaults", "per"] : [...path, "per"];
     file.warn(
@@ -199,6 +202,19 @@ function checkQuery(file: YamlFile, path: Path, { name, query }: AlarmFields, cl
     "E204",
     `the query of alarm "${name}" selects something else than cluster ${clusterId}`,
     hint,
+  );
+}
+
+/** Windows are made of whole ticks. */
+function checkPeriod(file: YamlFile, path: Path, own: AlarmFields, periodS: number, intervalS: number): void {
+  const ticks = Math.ceil(periodS / intervalS - 1e-9);
+  if (Math.abs(ticks * intervalS - periodS) < 1e-6) return;
+  const message = `the period of alarm "${own.name}", ${periodS} s, is not a whole number of ticks of ${intervalS} s`;
+  file.warn(
+    own.period === undefined ? path : [...path, "period"],
+    "W003",
+    message,
+    `it is taken as ${ticks * intervalS} s`,
   );
 }
 

@@ -59,7 +59,12 @@ export async function runLab(options: LabOptions): Promise<boolean> {
   const config = writeLabFiles(folder, haproxy.socket, { in: scaler.url("in"), out: scaler.url("out") });
   const { settings } = loadSettings(config, folder);
   if (!settings) throw new Error("the lab's own tocsin.yaml is wrong");
-  const defaults = { repeatIntervalS: settings.repeatIntervalS, timeoutS: settings.notifier.timeoutS, environment };
+  const defaults = {
+    repeatIntervalS: settings.repeatIntervalS,
+    timeoutS: settings.notifier.timeoutS,
+    intervalS: settings.intervalMs / 1000,
+    environment,
+  };
   const { clusters } = loadRules([settings.rulesPath], folder, defaults);
   const watch = new Watch();
   const onDecision = (_clusterId: string, decision: Decision) => {

@@ -6,7 +6,12 @@ import { loadRules, receiverDirectory } from "../../src/config/rules.ts";
 import { loadSettings } from "../../src/config/settings.ts";
 import { temporaryFolder } from "../helpers/sockets.ts";
 
-const DEFAULTS = { repeatIntervalS: 60, timeoutS: 30, environment: { TOKEN: "s3cret", HOST: "h.example" } };
+const DEFAULTS = {
+  repeatIntervalS: 60,
+  timeoutS: 30,
+  intervalS: 10,
+  environment: { TOKEN: "s3cret", HOST: "h.example" },
+};
 
 const SENLIN_OUT = "http://172.16.10.10:8778/v1/webhooks/59f632d6-4aad-4e79-817c-93947a318db2/trigger?V=2";
 const ALARM = `  - name: busy
@@ -245,6 +250,13 @@ describe("every mistake, with its place and how to mend it", () => {
     );
     expect(problems({ "a.yaml": text })[0]).toContain(
       'W001 alarm "busy" is per server, but the cluster has no server rows',
+    );
+  });
+
+  it("a period that is no whole number of ticks is rounded up, and told", () => {
+    const [problem] = problems({ "a.yaml": file(`alarms:\n${ALARM}    period: 15s\n`) });
+    expect(problem).toBe(
+      'a.yaml:9:13 W003 the period of alarm "busy", 15 s, is not a whole number of ticks of 10 s | it is taken as 20 s',
     );
   });
 
