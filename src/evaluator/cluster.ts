@@ -90,9 +90,7 @@ export interface Flight extends Sent {
 }
 
 export interface Settling extends Sent {
-  /** False when nobody knows whether a receiver acted. */
-  readonly certain: boolean;
-  /** The receivers of which it is not known. */
+  /** Receivers of which nobody knows whether they acted. */
   readonly unsure: readonly PendingAction[];
   /** Ticks after the end of settling at which not all servers could be seen. */
   readonly blindTicks: number;

@@ -47,7 +47,7 @@ function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const change = complete ? changeSince(lane.membersBefore, cluster.members, lane.direction) : undefined;
   const effective = change?.kind === "effective";
   if (!effective && ticks < settleTicks) return;
-  if (!change && !lane.certain && lane.blindTicks < settleTicks) {
+  if (!change && lane.unsure.length > 0 && lane.blindTicks < settleTicks) {
     cluster.lane = { phase: "settling", ...lane, blindTicks: lane.blindTicks + 1 };
     return;
   }
@@ -223,9 +223,8 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { alarmId, transition, direction, sentTick, membersBefore, owed } = sent;
   const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, blindTicks: 0 };
   const unsure = of("uncertain");
-  if (of("accepted").length > 0) cluster.lane = { phase: "settling", certain: true, unsure, ...settling };
-  else if (unsure.length > 0) cluster.lane = { phase: "settling", certain: false, unsure, ...settling };
-  else cluster.lane = { phase: "idle" };
+  const acted = unsure.length > 0 || of("accepted").length > 0;
+  cluster.lane = acted ? { phase: "settling", unsure, ...settling } : { phase: "idle" };
 
   const busy = of("busy");
   // A repeat that a gate stopped at the last moment is dropped like any repeat that a gate holds (rule A4).

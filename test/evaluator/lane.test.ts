@@ -279,7 +279,7 @@ describe("D3: at a start", () => {
     const decisions = folded.restart(1);
     expect(ends(decisions)).toEqual(["uncertain"]);
     expect(sends(decisions)).toEqual([]);
-    expect(folded.cluster.lane).toMatchObject({ phase: "settling", certain: false });
+    expect(folded.cluster.lane).toMatchObject({ phase: "settling", unsure: [{ action: { receiver: "out" } }] });
   });
 
   it("nothing is sent because of it: repeats that were due meanwhile are gone", () => {
