@@ -35,6 +35,8 @@ export class Notifier implements Dispatcher {
   readonly #running = new Map<string, Promise<void>>();
   readonly #byOrigin = new Map<string, number>();
   readonly #cancelled = new Set<string>();
+  /** What each receiver's last attempt failed of: told once for each change. */
+  readonly #failing = new Map<string, string>();
   readonly #abort = new AbortController();
   #stopping = false;
 
@@ -169,8 +171,16 @@ export class Notifier implements Dispatcher {
       },
     });
     const fields = { cluster_id: clusterId, receiver, delivery: deliveryId, attempt: number, outcome, status, reason };
-    if (outcome === "accepted" || outcome === "busy" || outcome === "cancelled") log.info("webhook", fields);
-    else log.warn("webhook failed", fields);
+    const key = `${clusterId}/${receiver}`;
+    if (outcome === "accepted" || outcome === "busy" || outcome === "cancelled") {
+      this.#failing.delete(key);
+      log.info("webhook", fields);
+    } else if (this.#failing.get(key) === reason) {
+      log.debug("webhook failed again", fields);
+    } else {
+      this.#failing.set(key, reason);
+      log.warn("webhook failed", fields);
+    }
   }
 }
 
