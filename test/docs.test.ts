@@ -1,6 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { meterDocs } from "../scripts/meterDocs.ts";
+import { loadRules } from "../src/config/rules.ts";
+import { loadSettings } from "../src/config/settings.ts";
+import { temporaryFolder } from "./helpers/sockets.ts";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
@@ -45,4 +49,20 @@ it("every rule number that the code names is stated in docs/semantics.md", () =>
   const stated = new Set([...read("docs/semantics.md").matchAll(/\*\*([TEJALDR]\d)\*\*/g)].map(([, number]) => number));
   expect([...numbers].filter((number) => !stated.has(number))).toEqual([]);
   expect(numbers.size).toBeGreaterThan(20);
+});
+
+it("the files that the documents show are in order", () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "file.yaml");
+  const defaults = { repeatIntervalS: 60, timeoutS: 30, intervalS: 10, environment: {} };
+  const shown = ["README.md", "docs/configuration.md"].flatMap((page) => [
+    ...read(page).matchAll(/```yaml\n([\s\S]*?)```/g),
+  ]);
+  expect(shown).toHaveLength(3);
+  for (const [, text = ""] of shown) {
+    writeFileSync(path, text);
+    const isRules = text.startsWith("version:");
+    const { diagnostics } = isRules ? loadRules([path], folder.path, defaults) : loadSettings(path, folder.path);
+    expect(diagnostics).toEqual([]);
+  }
 });
