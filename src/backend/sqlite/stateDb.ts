@@ -73,9 +73,10 @@ export class StateDb {
     this.#db = openDatabase(join(folder, "state.db"), ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]);
     ensureSchema(this.#db, join(folder, "state.db"), SCHEMA, SCHEMA_VERSION);
     this.#put = {
+      // A commit that failed may have been written all the same: writing it again must give the same.
       cluster: this.#db.prepare("INSERT OR REPLACE INTO cluster(id, seq, doc) VALUES(?, ?, ?)"),
       input: this.#db.prepare("INSERT OR IGNORE INTO input(cluster_id, seq, kind, number, doc) VALUES(?, ?, ?, ?, ?)"),
-      decision: this.#db.prepare("INSERT INTO decision(cluster_id, seq, n, doc) VALUES(?, ?, ?, ?)"),
+      decision: this.#db.prepare("INSERT OR REPLACE INTO decision(cluster_id, seq, n, doc) VALUES(?, ?, ?, ?)"),
       alarm: this.#db.prepare("INSERT OR REPLACE INTO alarm(id, cluster_id, name, state, doc) VALUES(?, ?, ?, ?, ?)"),
       delivery: this.#db.prepare(
         "INSERT OR REPLACE INTO delivery(id, cluster_id, created_at, status, doc) VALUES(?, ?, ?, ?, ?)",
