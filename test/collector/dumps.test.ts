@@ -5,6 +5,7 @@ import { parseDump } from "../../src/collector/dump.ts";
 import { stateOfServer } from "../../src/collector/members.ts";
 import { elapsed } from "../../src/collector/process.ts";
 import { sliceDump } from "../../src/collector/slices.ts";
+import { combine } from "../../src/evaluator/combine.ts";
 import type { ClusterSlice } from "../../src/model/tick.ts";
 
 const LISTENER = "9fe70cce-b5cf-49aa-b89a-5278bb7d10f5";
@@ -35,6 +36,13 @@ function scrapeTwice(first: string, second: string, seconds: number): readonly [
   const previous = { baseline: one.baseline, monotonicMs: 0 };
   const two = sliceDump(after, 2000, clustersOf, () => ({ previous, elapsed: passed, gap: false })).slices[0]!;
   return [one, two];
+}
+
+/** Every meter of a cluster of which this slice is all that is known. */
+function samplesOf(slice: ClusterSlice): Readonly<Record<string, number>> {
+  const sources = new Map([["s", { ok: true, slice, durationMs: 7 } as const]]);
+  const before = { totals: new Map(), members: new Map(), lastOk: new Map(), intervalMs: 2000 };
+  return combine({ clusterId: slice.clusterId, tick: { number: 1, at: 2000 }, sources }, before).values;
 }
 
 /** Worked out by hand from the two dumps' FRONTEND and BACKEND rows. */
@@ -98,6 +106,25 @@ describe("Octavia's amphora", () => {
     expect(second.increases).toEqual(EXPECTED_INCREASES);
     expect(second.means).toEqual(EXPECTED_MEANS);
     expect(second.sums[`${LB}.active.connections`]).toBe(1);
+    expect(samplesOf(second)).toEqual({
+      ...EXPECTED_INCREASES,
+      ...Object.fromEntries(Object.entries(EXPECTED_INCREASES).map(([name, grown]) => [`${name}.rate`, grown / 2.014])),
+      [`${LB}.active.connections`]: 1,
+      [`${LB}.queue.current`]: 0,
+      [`${LB}.queue.time`]: 0,
+      [`${LB}.connect.time`]: 0,
+      [`${LB}.response.time`]: 2,
+      [`${LB}.total.time`]: 3,
+      [`${LB}.responses.5xx.ratio`]: 100 / 15,
+      [`${LB}.members.up`]: 2,
+      [`${LB}.members.down`]: 0,
+      [`${LB}.members.draining`]: 0,
+      [`${LB}.members.maint`]: 0,
+      [`${LB}.members.total`]: 2,
+      "tocsin.source.up": 1,
+      "tocsin.source.age": 0,
+      "tocsin.source.duration": 7,
+    });
   });
 
   it("a reload with a replaced member: counters began at 0, nothing is negative, the new process's bytes all count", () => {
@@ -163,6 +190,19 @@ describe("every status", () => {
       bkp: "standby",
       quoted: "down",
       a: "down",
+    });
+  });
+
+  it("and makes the members meters of its cluster", () => {
+    const none = () => ({ previous: undefined, elapsed: undefined, gap: false });
+    const everything = () => ({ frontend: "all", backend: "all" });
+    const [slice] = sliceDump(dumpOf("statuses.txt"), 0, everything, none).slices;
+    expect(samplesOf(slice!)).toMatchObject({
+      [`${LB}.members.up`]: 4,
+      [`${LB}.members.down`]: 4,
+      [`${LB}.members.draining`]: 3,
+      [`${LB}.members.maint`]: 3,
+      [`${LB}.members.total`]: 15,
     });
   });
 
