@@ -122,8 +122,10 @@ export class Collector {
     const { clock, intervalMs, timeoutMs, clusters, baselines } = this.#options;
     const cache = new Map<string, ProxyClusters>();
     const clustersOf = (proxy: string) => {
+      const known = cache.get(proxy);
+      if (known) return known;
       const ignored = this.#options.ignore.some((pattern) => matchesGlob(proxy, pattern));
-      const found = cache.get(proxy) ?? (ignored ? NOBODY : clustersOfProxy(clusters, name, proxy));
+      const found = ignored ? NOBODY : clustersOfProxy(clusters, name, proxy);
       cache.set(proxy, found);
       return found;
     };

@@ -1,7 +1,7 @@
 /** Rows of one dump → what they say of each cluster, as parts that add up over sources. */
 
 import type { CounterMeter, MeanMeter, MemberState, RowSet, SumMeter } from "../model/meters.ts";
-import { METERS } from "../model/meters.ts";
+import { METERS, worseState } from "../model/meters.ts";
 import type { Baseline, ClusterSlice, MeanPart, RawCounters } from "../model/tick.ts";
 import { counterText, increaseInProcess, wasCarried } from "./counters.ts";
 import type { Dump, Row } from "./dump.ts";
@@ -56,7 +56,8 @@ export function sliceDump(
 
 function sliceCluster(clusterId: string, rows: readonly Row[], dump: Dump, since: Since, at: number): ClusterSlice {
   const sets = rowSets(rows);
-  const grown = new Map(rows.map((row) => [row, rowIncreases(row, dump, since)]));
+  const counters = new Map(rows.map((row) => [row, raw(row)]));
+  const grown = new Map([...counters].map(([row, own]) => [row, rowIncreases(row, own, dump, since)]));
   const increases: Record<string, number> = {};
   for (const meter of COUNTERS) add(increases, meter.name, sumCounter(meter, sets, grown));
   const sums: Record<string, number> = {};
@@ -72,7 +73,7 @@ function sliceCluster(clusterId: string, rows: readonly Row[], dump: Dump, since
     process: dump.process,
     at,
     open,
-    rows: Object.fromEntries(rows.map((row) => [keyOf(row), raw(row)])),
+    rows: Object.fromEntries([...counters].map(([row, own]) => [keyOf(row), own])),
   };
   const keeps = since.previous !== undefined && since.elapsed === undefined;
   return {
@@ -115,11 +116,10 @@ type Increases = Readonly<Record<string, number>>;
  * A row that appears inside a living process (a dynamic server) has a past that is not ours to count; one that
  * appears with a new process began at 0.
  */
-function rowIncreases(row: Row, dump: Dump, since: Since): Increases | undefined {
+function rowIncreases(row: Row, now: RawCounters, dump: Dump, since: Since): Increases | undefined {
   if (!since.previous || !since.elapsed) return undefined;
   const before = since.previous.baseline.rows[keyOf(row)];
   if (!before && since.elapsed.same) return undefined;
-  const now = raw(row);
   const continued =
     since.elapsed.same || (before !== undefined && mayCarryCounters(dump.process) && wasCarried(before, now));
   const increases: Record<string, number> = {};
@@ -189,17 +189,13 @@ function meanOf(meter: MeanMeter, sets: Sets, grown: Grown): MeanPart | undefine
   return weight > 0 ? { sum, weight } : undefined;
 }
 
-/** Worst first: of a server that two backends hold, the worse state counts. */
-const WORST_FIRST: readonly MemberState[] = ["down", "unknown", "maint", "draining", "standby", "up"];
-
 function membersOf(rows: readonly Row[]): Record<string, MemberState> {
   const backends = new Map(rows.filter((row) => row.kind === "backend").map((row) => [row.proxy, row]));
   const members: Record<string, MemberState> = {};
   for (const row of rows) {
     if (row.kind !== "server") continue;
     const state = stateOfServer(row, backends.get(row.proxy));
-    const known = members[row.server];
-    if (known === undefined || WORST_FIRST.indexOf(state) < WORST_FIRST.indexOf(known)) members[row.server] = state;
+    members[row.server] = worseState(members[row.server], state);
   }
   return members;
 }

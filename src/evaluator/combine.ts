@@ -1,7 +1,7 @@
 /** A seal → the sealed tick: sources add up to the cluster's meters. */
 
 import type { CounterMeter, MemberState } from "../model/meters.ts";
-import { METERS } from "../model/meters.ts";
+import { METERS, worseState } from "../model/meters.ts";
 import type { ClusterSlice, SealedTick, SourceAtTick } from "../model/tick.ts";
 import type { Seal } from "./sealing.ts";
 
@@ -140,9 +140,6 @@ function sourceAtTick(name: string, slice: ClusterSlice | undefined, intervalS: 
   };
 }
 
-/** Worst first: a server that two balancers check is only as good as the worse of them finds it. */
-const WORST_FIRST: readonly MemberState[] = ["down", "unknown", "maint", "draining", "standby", "up"];
-
 /**
  * Each server name once. Where some sources carry traffic and others do not (an active and a standby balancer),
  * only the former are asked. A name vanishes only when every known source has reported.
@@ -156,8 +153,7 @@ function mergeMembers(
   const merged = new Map<string, MemberState>();
   for (const slice of busy.length > 0 ? busy : slices) {
     for (const [name, state] of Object.entries(slice.members)) {
-      const known = merged.get(name);
-      if (known === undefined || WORST_FIRST.indexOf(state) < WORST_FIRST.indexOf(known)) merged.set(name, state);
+      merged.set(name, worseState(merged.get(name), state));
     }
   }
   return complete ? merged : new Map([...before, ...merged]);

@@ -53,13 +53,12 @@ export class Evaluator implements OutcomeSink {
 
   /** Restores what was recorded. Returns the newest recorded tick, `undefined` when there is none. */
   async restore(): Promise<Tick | undefined> {
-    const { ledger, log, store, dispatcher, clock, onDecision = () => {} } = this.#options;
+    const { ledger, log, store } = this.#options;
     let newest: Tick | undefined;
     for (const saved of await ledger.load()) {
       const cluster = await restoreCluster(saved, ledger, store, log);
       if (cluster.tick > (newest?.number ?? -Infinity)) newest = { number: cluster.tick, at: cluster.at };
-      const ports = { clock, log, ledger, store, dispatcher, sealer: this.#sealer, onDecision };
-      this.#runners.set(cluster.clusterId, new ClusterRunner(cluster, ports));
+      this.#add(cluster);
     }
     return newest;
   }
@@ -74,12 +73,7 @@ export class Evaluator implements OutcomeSink {
    * applies changed rules. `start` is the last tick that is in the past. Resolves when all of it is durable.
    */
   async start(rules: readonly ClusterRules[], start: Start, isConfigured: (source: string) => boolean): Promise<void> {
-    const { clock, log, ledger, store, dispatcher, bus, onDecision = () => {} } = this.#options;
-    const ports = { clock, log, ledger, store, dispatcher, sealer: this.#sealer, onDecision };
-    for (const { clusterId } of rules) {
-      if (!this.#runners.has(clusterId))
-        this.#runners.set(clusterId, new ClusterRunner(emptyCluster(clusterId), ports));
-    }
+    for (const { clusterId } of rules) if (!this.#runners.has(clusterId)) this.#add(emptyCluster(clusterId));
     const ofCluster = new Map(rules.map((own) => [own.clusterId, own]));
     const done: Promise<void>[] = [];
     for (const [clusterId, runner] of this.#runners) {
@@ -96,7 +90,7 @@ export class Evaluator implements OutcomeSink {
       if (ofCluster.has(clusterId)) this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
     }
     await Promise.all(done);
-    this.#unsubscribe = bus.subscribe((report) => this.#take(this.#sealer.report(report)));
+    this.#unsubscribe = this.#options.bus.subscribe((report) => this.#take(this.#sealer.report(report)));
   }
 
   /** A tick begins: it will be sealed by its deadline at the latest. */
@@ -145,6 +139,12 @@ export class Evaluator implements OutcomeSink {
   async close(): Promise<void> {
     this.stopTicks();
     await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
+  }
+
+  #add(cluster: ClusterState): void {
+    const { clock, log, ledger, store, dispatcher, onDecision = () => {} } = this.#options;
+    const ports = { clock, log, ledger, store, dispatcher, sealer: this.#sealer, onDecision };
+    this.#runners.set(cluster.clusterId, new ClusterRunner(cluster, ports));
   }
 
   #take(seals: readonly Seal[]): void {

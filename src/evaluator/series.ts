@@ -127,3 +127,9 @@ export function placeAt(series: Series, number: number): number {
   const place = placeOf(series, number);
   return series.numbers[place] === number ? place : -1;
 }
+
+/** What a ring holds of a tick; NaN: nothing, or the series does not hold the tick. */
+export function valueAt(series: Series, ring: Float64Array, number: number): number {
+  const place = placeAt(series, number);
+  return place < 0 ? Number.NaN : (ring[place] ?? Number.NaN);
+}

@@ -3,7 +3,7 @@
 import type { Statistic } from "../model/alarm.ts";
 import { countsAtStreamEnd, isLowerBounded, meterNamed } from "../model/meters.ts";
 import type { Series, SourceRing } from "./series.ts";
-import { placeAt } from "./series.ts";
+import { placeAt, valueAt } from "./series.ts";
 
 /** Half-open `(at − period, at]` as tick numbers, both inside. */
 export interface Window {
@@ -81,8 +81,7 @@ export function spansUnevenly(series: Series, window: Window): string | undefine
 function coveredBy(series: Series, source: SourceRing, window: Window): number {
   let coveredS = 0;
   for (let number = window.from; number <= window.to; number++) {
-    const place = placeAt(series, number);
-    const dtS = place < 0 ? Number.NaN : (source.coveredS[place] ?? Number.NaN);
+    const dtS = valueAt(series, source.coveredS, number);
     if (dtS > 0) coveredS += Math.min(dtS, roomS(series, window, number));
   }
   return coveredS;
@@ -146,8 +145,7 @@ export function statisticOf(
   let max = -Infinity;
   let min = Infinity;
   for (let number = window.from; number <= window.to; number++) {
-    const place = placeAt(series, number);
-    const value = place < 0 ? Number.NaN : (ring[place] ?? Number.NaN);
+    const value = valueAt(series, ring, number);
     if (Number.isNaN(value)) continue;
     count++;
     sum += value;
@@ -175,12 +173,12 @@ export function statisticOf(
  */
 function increaseIn(series: Series, window: Window, counter: string, sure: "likely" | "certain"): number | undefined {
   const ring = series.increases.get(counter);
+  if (!ring) return undefined;
   let increase: number | undefined;
   for (let number = window.from; number <= window.to; number++) {
-    const place = placeAt(series, number);
-    const grown = place < 0 || !ring ? Number.NaN : (ring[place] ?? Number.NaN);
+    const grown = valueAt(series, ring, number);
     if (Number.isNaN(grown)) continue;
-    const reachS = series.reachS[place] ?? Number.NaN;
+    const reachS = valueAt(series, series.reachS, number);
     const share = Math.min(1, roomS(series, window, number) / reachS);
     increase = (increase ?? 0) + (sure === "likely" || share === 1 ? grown * share : 0);
   }
@@ -224,8 +222,7 @@ export function lowerBoundOf(
 export function activeServersIn(series: Series, window: Window): number | undefined {
   const counts: number[] = [];
   for (let number = window.to; number >= window.from && counts.length < 3; number--) {
-    const place = placeAt(series, number);
-    const active = place < 0 ? Number.NaN : (series.active[place] ?? Number.NaN);
+    const active = valueAt(series, series.active, number);
     if (!Number.isNaN(active)) counts.push(active);
   }
   counts.sort((a, b) => a - b);
