@@ -69,15 +69,6 @@ export interface ClusterSnapshot {
   readonly doc: string;
 }
 
-/** An alarm's row: what can be listed without folding. */
-export interface AlarmRow {
-  readonly id: string;
-  readonly clusterId: string;
-  readonly name: string;
-  readonly state: string;
-  readonly doc: string;
-}
-
 /** One attempt of a delivery, for people. */
 export type AttemptRow = Outcome;
 
@@ -89,7 +80,6 @@ export interface Commit {
   /** Decision log lines of the last of `inputs`, in order. */
   readonly decisions: readonly Decision[];
   readonly snapshot: ClusterSnapshot;
-  readonly alarms: readonly AlarmRow[];
   readonly deliveries: readonly Delivery[];
   readonly attempts: readonly AttemptRow[];
   /** Raw counters of the ticks among `inputs` (rule R3). */

@@ -12,7 +12,6 @@ import { fnv1a32 } from "../lib/hash.ts";
 import type { Decision, Input, Outcome, RecordedInput } from "../model/decision.ts";
 import type { Baseline } from "../model/tick.ts";
 import type {
-  AlarmRow,
   Clock,
   Commit,
   Dispatcher,
@@ -23,13 +22,13 @@ import type {
   TickRecord,
   Timer,
 } from "../ports.ts";
-import type { AlarmState, ClusterState } from "./cluster.ts";
+import type { ClusterState } from "./cluster.ts";
 import { combine } from "./combine.ts";
 import type { Folded } from "./fold.ts";
 import { fold } from "./fold.ts";
 import { stillAsks, worldGate } from "./gates.ts";
 import type { Seal, Sealer } from "./sealing.ts";
-import { pack, saveAlarm, saveCluster } from "./snapshot.ts";
+import { saveCluster } from "./snapshot.ts";
 
 /** Seals that may wait for a commit: more is downtime. */
 const MAX_WAITING_SEALS = 8;
@@ -56,7 +55,6 @@ export class ClusterRunner {
   readonly #seals: Seal[] = [];
   readonly #inputs: { input: Input; done: () => void }[] = [];
   readonly #unacked = new Map<number, TickRecord>();
-  readonly #savedAlarms = new Map<string, string>();
   #committing = false;
   /** Ticks to the next commit without decisions: clusters take turns. */
   #ticksToCommit: number;
@@ -155,15 +153,11 @@ export class ClusterRunner {
     const { cluster } = this;
     const { clusterId, seq } = cluster;
     const unacked = [...this.#unacked.values()].map(({ seq: tickSeq, tick }) => ({ seq: tickSeq, input: tick }));
-    const rows = [...cluster.alarms.values()].map((alarm) => alarmRow(clusterId, alarm));
-    const alarms = rows.filter((row) => this.#savedAlarms.get(row.id) !== row.doc);
-    for (const row of alarms) this.#savedAlarms.set(row.id, row.doc);
     return {
       clusterId,
       inputs: [...unacked, recorded],
       decisions: folded.decisions,
       snapshot: { clusterId, seq, doc: saveCluster(cluster) },
-      alarms,
       deliveries: folded.deliveries,
       baselines: newestOf([...this.#unacked.values(), ...(record ? [record] : [])]),
       attempts: recorded.input.kind === "outcome" ? [recorded.input satisfies Outcome] : [],
@@ -256,11 +250,6 @@ function baselinesOf(seal: Seal): Record<string, Baseline> {
   const baselines: Record<string, Baseline> = {};
   for (const [source, says] of seal.sources) if (says.ok && says.slice) baselines[source] = says.slice.baseline;
   return baselines;
-}
-
-function alarmRow(clusterId: string, alarm: AlarmState): AlarmRow {
-  const { id, name } = alarm.alarm;
-  return { id, clusterId, name, state: alarm.state, doc: JSON.stringify(saveAlarm(alarm), pack) };
 }
 
 /** Of each source the newest raw counters. */

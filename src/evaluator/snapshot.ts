@@ -33,7 +33,7 @@ interface Saved {
 }
 
 /** JSON cannot hold -Infinity, which stands for "never" in tick numbers; Maps become pairs. */
-export function pack(_key: string, value: unknown): unknown {
+function pack(_key: string, value: unknown): unknown {
   if (value === -Infinity) return { never: true };
   if (value instanceof Map) return { pairs: [...value] };
   return value;
@@ -47,7 +47,7 @@ function unpack(_key: string, value: unknown): unknown {
 }
 
 /** An alarm's state without its rule, which is recorded with the rules, and its verdict, which the next tick gives. */
-export function saveAlarm({ alarm: { id }, verdict: _, ...state }: AlarmState): SavedAlarm {
+function saveAlarm({ alarm: { id }, verdict: _, ...state }: AlarmState): SavedAlarm {
   return { id, ...state };
 }
 

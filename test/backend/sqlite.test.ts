@@ -64,7 +64,6 @@ describe("the data folder", () => {
       inputs: [{ seq: 1, input }],
       decisions: [],
       snapshot,
-      alarms: [],
       deliveries: [],
       attempts: [],
       baselines: [],

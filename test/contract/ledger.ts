@@ -37,7 +37,6 @@ function aCommit(seq: number, fields: Partial<Commit> = {}): Commit {
     inputs: [{ seq, input: { kind: "start", number: seq, at: seq, intervalMs: 1000 } }],
     decisions: [],
     snapshot: { clusterId: "web", seq, doc: `{"seq":${seq}}` },
-    alarms: [],
     deliveries: [],
     attempts: [],
     baselines: [],

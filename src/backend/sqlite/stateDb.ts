@@ -19,8 +19,6 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS decision(
     cluster_id TEXT NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL, doc TEXT NOT NULL,
     PRIMARY KEY(cluster_id, seq, n)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS alarm(
-    id TEXT PRIMARY KEY, cluster_id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS delivery(
     id TEXT PRIMARY KEY, cluster_id TEXT NOT NULL, created_at INTEGER NOT NULL, status TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS delivery_created ON delivery(created_at);
@@ -64,7 +62,7 @@ export class StateDb {
   readonly #lock: DatabaseSync | undefined;
   readonly #db: DatabaseSync;
   readonly #put: Readonly<
-    Record<"cluster" | "input" | "decision" | "alarm" | "delivery" | "attempt" | "baseline", StatementSync>
+    Record<"cluster" | "input" | "decision" | "delivery" | "attempt" | "baseline", StatementSync>
   >;
 
   /** `lock: false` opens it beside the running service, for reading only. */
@@ -77,7 +75,6 @@ export class StateDb {
       cluster: this.#db.prepare("INSERT OR REPLACE INTO cluster(id, seq, doc) VALUES(?, ?, ?)"),
       input: this.#db.prepare("INSERT OR IGNORE INTO input(cluster_id, seq, kind, number, doc) VALUES(?, ?, ?, ?, ?)"),
       decision: this.#db.prepare("INSERT OR REPLACE INTO decision(cluster_id, seq, n, doc) VALUES(?, ?, ?, ?)"),
-      alarm: this.#db.prepare("INSERT OR REPLACE INTO alarm(id, cluster_id, name, state, doc) VALUES(?, ?, ?, ?, ?)"),
       delivery: this.#db.prepare(
         "INSERT OR REPLACE INTO delivery(id, cluster_id, created_at, status, doc) VALUES(?, ?, ?, ?, ?)",
       ),
@@ -105,7 +102,7 @@ export class StateDb {
   }
 
   #write(commit: Commit): void {
-    const { clusterId, inputs, decisions, snapshot, alarms, deliveries, attempts, baselines } = commit;
+    const { clusterId, inputs, decisions, snapshot, deliveries, attempts, baselines } = commit;
     for (const { seq, input } of inputs) {
       const number = input.kind === "tick" ? input.number : null;
       this.#put.input.run(clusterId, seq, input.kind, number, JSON.stringify(input));
@@ -114,7 +111,6 @@ export class StateDb {
       this.#put.decision.run(clusterId, snapshot.seq, n, JSON.stringify(decision));
     });
     this.#put.cluster.run(clusterId, snapshot.seq, snapshot.doc);
-    for (const { id, name, state, doc } of alarms) this.#put.alarm.run(id, clusterId, name, state, doc);
     for (const delivery of deliveries) {
       this.#put.delivery.run(delivery.id, clusterId, delivery.createdAt, delivery.status, JSON.stringify(delivery));
     }
