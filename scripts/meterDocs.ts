@@ -54,6 +54,11 @@ cluster and never fall, whatever HAProxy's counters do at a reload.
 A server is *up* when it takes traffic: \`UP\`, \`UP n/m\` or \`no check\`, with a weight above 0. A backup server is
 *standby* (counted in \`members.total\` only) as long as its backend has an active server.
 
+With \`per: server\` a meter is made of the server's own rows instead, whatever the column *rows* says, and rows of one
+name in several backends add up. Connections are requests there in HTTP mode, \`denied\` are responses only, and
+there are no \`request_errors\`: HAProxy counts those before it has chosen a server. HAProxy 2.0 and older
+have no \`requests\` of a server.
+
 | meter | type | unit | rows | from HAProxy's columns | what it says |
 | --- | --- | --- | --- | --- | --- |
 ${lines.join("\n")}

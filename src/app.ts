@@ -5,24 +5,29 @@ import { createMemoryBus } from "./backend/memory/bus.ts";
 import { openSqlite } from "./backend/sqlite/backend.ts";
 import { Collector } from "./collector/collector.ts";
 import { isFromEntry } from "./collector/mapping.ts";
+import { ReceiverBook } from "./config/receiverBook.ts";
 import type { LoadedCluster } from "./config/ruleFile.ts";
-import { receiverDirectory } from "./config/rules.ts";
 import type { Settings } from "./config/settings.ts";
 import { evaluationDelayMs, maxOffsetMs } from "./config/settings.ts";
+import type { RuleWatcher } from "./config/watch.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
 import { parseHttpDate } from "./lib/clock.ts";
 import { Ticker } from "./lib/ticker.ts";
 import { VERSION } from "./lib/version.ts";
-import type { Decision } from "./model/decision.ts";
+import type { Decision, Start } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
 import { Notifier } from "./notifier/notifier.ts";
 import type { Clock, Ledger, Logger, SampleStore, ServiceView } from "./ports.ts";
+import { explain } from "./replay/explain.ts";
+import { rowsOf, ruleApplier } from "./ruleChanges.ts";
 import { alarmView, clusterView, deliveryView, metricViews } from "./views.ts";
 
 export interface AppOptions {
   readonly settings: Settings;
   readonly clusters: readonly LoadedCluster[];
+  /** What `clusters` came from, and what changes of them come from; `undefined`: they stay. */
+  readonly watcher?: RuleWatcher;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -48,7 +53,7 @@ const RECORD_GRACE_MS = 1000;
 
 /** Starts the service. Throws a TocsinError, with nothing left running, when it cannot. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { settings, clusters, environment, clock, log, onDecision, onFatal } = options;
+  const { settings, clusters, watcher, environment, clock, log, onDecision, onFatal } = options;
   const { intervalMs, timeoutMs, sources } = settings;
   await using cleanup = new AsyncDisposableStack();
 
@@ -58,7 +63,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   const bus = createMemoryBus();
   const { timeoutS: _, ...limits } = settings.notifier;
-  const receivers = receiverDirectory(clusters, environment);
+  const receivers = new ReceiverBook(clusters, environment);
   const notifier = new Notifier({ clock, parseDate: parseHttpDate, log, receivers, version: VERSION, ...limits });
   const evaluator = new Evaluator({
     clock,
@@ -69,7 +74,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     dispatcher: notifier,
     intervalMs,
     evaluationDelayMs: evaluationDelayMs(settings),
-    ...(onDecision ? { onDecision } : {}),
+    onDecision(clusterId, decision) {
+      if (decision.d === "source") void forgetSource(clusterId, decision.source, decision.reason);
+      onDecision?.(clusterId, decision);
+    },
   });
   notifier.connect(evaluator);
   cleanup.defer(() => within(clock, RECORD_GRACE_MS, evaluator.close()));
@@ -85,12 +93,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     intervalMs,
     timeoutMs,
     maxOffsetMs: maxOffsetMs(settings),
-    clusters: rules,
+    clusters: rules.map(rowsOf),
     ignore: settings.ignore,
     unmapped: settings.unmapped,
     baselines: await baselinesBySource(ledger, store),
     known,
   });
+  const clusterOf = (alarmId: string) => evaluator.clusters().find(({ alarms }) => alarms.has(alarmId))?.clusterId;
+  const past = { ledger, store, pause: () => new Promise<void>((resolve) => void clock.after(0, resolve)) };
   const view: ServiceView = {
     degraded: () => evaluator.degraded(),
     alarms: () =>
@@ -99,6 +109,21 @@ export async function startApp(options: AppOptions): Promise<App> {
     clusters: () => evaluator.clusters().map(clusterView),
     sources: () => collector.status(),
     deliveries: async (limit) => (await ledger.deliveries({ limit })).map(deliveryView),
+    async explain(alarmId, at) {
+      const clusterId = clusterOf(alarmId);
+      return clusterId === undefined ? undefined : explain(clusterId, alarmId, at, past);
+    },
+    async history(alarmId, limit) {
+      const clusterId = clusterOf(alarmId);
+      return clusterId === undefined ? [] : ledger.decisions(clusterId, { alarmId, limit });
+    },
+    command: (clusterId, command) => evaluator.command(clusterId, command),
+    event: (event) => evaluator.event(event),
+  };
+  /** A source that no cluster waits for any longer need not be asked either, once its path is gone. */
+  const forgetSource = async (clusterId: string, source: string, reason: string) => {
+    log.warn("source forgotten", { cluster_id: clusterId, source, reason });
+    if (!evaluator.knownSources().includes(source)) await collector.forget(source);
   };
   const api = await startApi(settings.api, VERSION, view);
   cleanup.defer(() => api.close());
@@ -122,8 +147,19 @@ export async function startApp(options: AppOptions): Promise<App> {
     evaluator.stopTicks();
   });
   const isConfigured = (source: string) => sources.some((entry) => isFromEntry(source, entry));
-  await evaluator.start(rules, { kind: "start", number: ticker.first - 1, at: clock.now(), intervalMs }, isConfigured);
+  const start: Start = {
+    kind: "start",
+    number: ticker.first - 1,
+    at: clock.now(),
+    intervalMs,
+    ...(settings.shadow ? { shadow: true } : {}),
+  };
+  await evaluator.start(rules, start, isConfigured);
   ticker.start();
+  if (watcher) {
+    cleanup.defer(() => watcher[Symbol.asyncDispose]());
+    await watcher.start(ruleApplier({ clock, receivers, evaluator, collector, rules }));
+  }
 
   const running = cleanup.move();
   return { apiUrl: api.url, view, clusters: () => evaluator.clusters(), stop: () => running.disposeAsync() };

@@ -1,7 +1,16 @@
 /** The borders between the stages and what serves them: interfaces only, owned by those who call them. */
 
 import type { ClusterRules } from "./model/alarm.ts";
-import type { Decision, Delivery, Notification, Outcome, RecordedInput } from "./model/decision.ts";
+import type {
+  Command,
+  Decision,
+  Delivery,
+  EventInput,
+  Notification,
+  Outcome,
+  RecordedInput,
+} from "./model/decision.ts";
+import type { Explanation } from "./model/explanation.ts";
 import type { Baseline, ScrapeReport, SealedTick } from "./model/tick.ts";
 
 /** Time, always injected. */
@@ -54,8 +63,8 @@ export interface StoredBaseline {
 export interface SampleStore {
   /** Resolves when the record is stored. The same (cluster, seq) twice is one record. */
   put(record: TickRecord): Promise<void>;
-  /** Stored ticks of a cluster with number > `afterNumber`, by seq in order. */
-  ticks(clusterId: string, afterNumber: number): Promise<readonly TickRecord[]>;
+  /** Stored ticks of a cluster with number > `afterNumber`, by seq in order: the oldest `limit` of them, or all. */
+  ticks(clusterId: string, afterNumber: number, limit?: number): Promise<readonly TickRecord[]>;
   /** The newest raw counters of each source of each cluster. */
   baselines(): Promise<readonly StoredBaseline[]>;
   close(): Promise<void>;
@@ -66,6 +75,17 @@ export interface ClusterSnapshot {
   readonly clusterId: string;
   readonly seq: number;
   /** JSON of everything but the windows. */
+  readonly doc: string;
+}
+
+/** Where a cluster's fold stood after a past commit: what explanations begin from. Kept for as long as the inputs. */
+export interface Checkpoint {
+  readonly clusterId: string;
+  readonly seq: number;
+  /** Number and label of the newest tick folded. */
+  readonly number: number;
+  readonly at: number;
+  /** Opaque to the ledger. */
   readonly doc: string;
 }
 
@@ -84,6 +104,8 @@ export interface Commit {
   readonly attempts: readonly AttemptRow[];
   /** Raw counters of the ticks among `inputs` (rule R3). */
   readonly baselines: readonly StoredBaseline[];
+  /** There now and then. */
+  readonly checkpoint?: Checkpoint;
 }
 
 /** A cluster as the ledger has it. */
@@ -99,17 +121,37 @@ export interface DeliveryQuery {
   readonly limit: number;
 }
 
+export interface DecisionQuery {
+  readonly alarmId: string;
+  /** At most this many, newest first. */
+  readonly limit: number;
+  /** None that was made after the input of this seq. */
+  readonly upToSeq?: number;
+}
+
 /** The durable record of inputs and decisions. */
 export interface Ledger {
   /** All clusters that have ever committed. */
   load(): Promise<readonly LedgerCluster[]>;
-  /** Ticks recorded with commits, number > `afterNumber`, by seq in order: the store may lack them (rule R2). */
-  ticks(clusterId: string, afterNumber: number): Promise<readonly RecordedInput[]>;
+  /**
+   * Ticks recorded with commits, number > `afterNumber`, by seq in order, the oldest `limit` of them or all: the store
+   * may lack them (rule R2).
+   */
+  ticks(clusterId: string, afterNumber: number, limit?: number): Promise<readonly RecordedInput[]>;
   /** Resolves when the commit is durable. Rejects when it is not: nothing of it is stored then. */
   commit(commit: Commit): Promise<void>;
   deliveries(query: DeliveryQuery): Promise<readonly Delivery[]>;
-  /** All recorded inputs of a cluster, by seq in order (a replay merges the store's ticks in). */
-  inputs(clusterId: string): Promise<readonly RecordedInput[]>;
+  /**
+   * Recorded inputs of a cluster with `afterSeq` < seq <= `upToSeq`, or all, by seq in order (a replay merges the
+   * store's ticks in).
+   */
+  inputs(clusterId: string, afterSeq?: number, upToSeq?: number): Promise<readonly RecordedInput[]>;
+  /** The newest checkpoint labelled at or before `at` (epoch ms) with seq < `beforeSeq`; `undefined`: there is none. */
+  checkpoint(clusterId: string, at: number, beforeSeq: number): Promise<Checkpoint | undefined>;
+  /** The revision of the rules that was in force after the input of a seq; `undefined`: none was. */
+  rulesAt(clusterId: string, seq: number): Promise<ClusterRules | undefined>;
+  /** Decisions about an alarm: its own, and those about its deliveries. */
+  decisions(clusterId: string, query: DecisionQuery): Promise<readonly Decision[]>;
   /** The newest raw counters that came with commits. */
   baselines(): Promise<readonly StoredBaseline[]>;
   /** The decision log of a cluster: one line for each decision, in order. */
@@ -147,11 +189,32 @@ export interface ReceiverTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** Secret of the Standard Webhooks signature (`whsec_…` or bare base64); `undefined`: not signed. */
+  readonly signSecret?: string;
+  /** PEM of the authority that its certificate must be signed by; `undefined`: the system's. */
+  readonly ca?: string;
+  /** Whether its connections may be used again; `undefined`: no. */
+  readonly keepAlive?: boolean;
 }
 
 export interface ReceiverDirectory {
   /** `undefined`: no such receiver any more. Throws when its secrets cannot be read. */
   resolve(clusterId: string, receiver: string): ReceiverTarget | undefined;
+}
+
+/** A threshold rule as people and programs see it. */
+export interface ThresholdRuleView {
+  readonly meter_name: string;
+  readonly statistic: string;
+  readonly per: string;
+  readonly period: number;
+  readonly evaluation_periods: number;
+  readonly datapoints_to_alarm: number;
+  readonly comparison_operator: string;
+  readonly threshold: number;
+  readonly clear_threshold: number;
+  readonly treat_missing_data: string;
+  readonly exclude_outliers: boolean;
 }
 
 /** An alarm as people and programs see it: Aodh's names. */
@@ -175,17 +238,17 @@ export interface AlarmView {
   /** Newest datapoint; `null`: none. */
   readonly value: number | null;
   readonly unit: string;
-  readonly threshold_rule: {
-    readonly meter_name: string;
-    readonly statistic: string;
-    readonly per: string;
-    readonly period: number;
-    readonly evaluation_periods: number;
-    readonly datapoints_to_alarm: number;
-    readonly comparison_operator: string;
-    readonly threshold: number;
-    readonly clear_threshold: number;
-    readonly treat_missing_data: string;
+  /** Of the alarm's type; the others are absent. */
+  readonly threshold_rule?: ThresholdRuleView;
+  /** The expression as text, e.g. `(rule1 or (rule2 and not rule3))`, and each leaf by its name. */
+  readonly composite_rule?: {
+    readonly form: string;
+    readonly rules: Readonly<Record<string, ThresholdRuleView | { readonly alarm: string; readonly state?: string }>>;
+  };
+  readonly event_rule?: {
+    readonly event_type: string;
+    readonly query: readonly { readonly field: string; readonly op: string; readonly value: unknown }[];
+    readonly auto_ok_after: number | null;
   };
   readonly repeat_actions: boolean;
   readonly repeat_interval: number;
@@ -215,6 +278,8 @@ export interface ClusterView {
   readonly lane: string;
   readonly servers: Readonly<Record<string, string>>;
   readonly sources: readonly string[];
+  /** Directions in which scaling is paused, each with how long it still is, seconds; `null`: until it is resumed. */
+  readonly paused: Readonly<Record<string, number | null>>;
   /** RFC 3339: label of the newest sealed tick; `null`: none yet. */
   readonly timestamp: string | null;
 }
@@ -247,7 +312,7 @@ export interface DeliveryView {
   readonly created_at: string;
 }
 
-/** What the HTTP interface shows of the service. */
+/** What people may ask of the running service, and tell it. */
 export interface ServiceView {
   /** Why the service does not do all of its work, one line each; empty: it does. */
   degraded(): readonly string[];
@@ -256,4 +321,15 @@ export interface ServiceView {
   clusters(): readonly ClusterView[];
   sources(): readonly SourceView[];
   deliveries(limit: number): Promise<readonly DeliveryView[]>;
+  /**
+   * Why the alarm stood where it stood at the newest tick at or before `at` (epoch ms; `undefined`: now), recomputed
+   * from the record; `undefined`: nothing is recorded of it by then.
+   */
+  explain(alarmId: string, at: number | undefined): Promise<Explanation | undefined>;
+  /** Decisions about an alarm, the newest first. */
+  history(alarmId: string, limit: number): Promise<readonly Decision[]>;
+  /** Folds a command of a person. Throws `E403` for an unknown cluster, `E404` while nothing can be recorded. */
+  command(clusterId: string, command: Command): Promise<void>;
+  /** Hands an event to the clusters that hear it; returns how many did. */
+  event(event: EventInput): Promise<number>;
 }

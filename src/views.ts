@@ -1,16 +1,20 @@
 /** What people see of the evaluator and the ledger: state turned into Aodh's names and RFC 3339. */
 
+import { newestValue } from "./evaluator/alarms.ts";
 import type { AlarmState, ClusterState } from "./evaluator/cluster.ts";
+import { formOf } from "./evaluator/composite.ts";
+import { unknownBecause } from "./evaluator/verdict.ts";
 import { rfc3339 } from "./lib/clock.ts";
+import type { AlarmRule, ThresholdRule } from "./model/alarm.ts";
+import { leavesOf } from "./model/alarm.ts";
 import type { Delivery } from "./model/decision.ts";
 import { METERS, meterNamed, meterType } from "./model/meters.ts";
-import type { AlarmView, ClusterView, DeliveryView, MetricView } from "./ports.ts";
+import type { AlarmView, ClusterView, DeliveryView, MetricView, ThresholdRuleView } from "./ports.ts";
 
 export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
   const { alarm: rule, verdict } = alarm;
   const receivers = (state: keyof typeof rule.actions) =>
     rule.actions[state].map((action) => `receiver:${action.receiver}`);
-  const unit = meterNamed(rule.meterName)?.unit ?? "";
   return {
     alarm_id: rule.id,
     name: rule.name,
@@ -25,27 +29,59 @@ export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
     state_timestamp: alarm.stateAt === undefined ? null : rfc3339(alarm.stateAt),
     transition: alarm.transition,
     verdict: verdict.kind,
-    verdict_reason: verdict.kind === "unknown" ? verdict.reason : null,
-    value: verdict.kind === "unknown" ? null : verdict.points.mostRecent,
-    unit: rule.per === "active_server" ? `${unit}/server` : unit,
-    threshold_rule: {
-      meter_name: rule.meterName,
-      statistic: rule.statistic,
-      per: rule.per,
-      period: rule.periodS,
-      evaluation_periods: rule.evaluationPeriods,
-      datapoints_to_alarm: rule.datapointsToAlarm,
-      comparison_operator: rule.comparison,
-      threshold: rule.threshold,
-      clear_threshold: rule.clearThreshold,
-      treat_missing_data: rule.treatMissingData,
-    },
+    verdict_reason: unknownBecause(verdict) ?? null,
+    value: newestValue(cluster, alarm),
+    unit: unitOf(rule.rule),
+    ...ruleViews(rule.rule),
     repeat_actions: rule.repeatActions,
     repeat_interval: rule.repeatIntervalS,
     alarm_actions: receivers("alarm"),
     ok_actions: receivers("ok"),
     insufficient_data_actions: receivers("insufficient data"),
     held_by: alarm.owed ? (alarm.held ?? null) : null,
+  };
+}
+
+/** Unit of an alarm's datapoints; empty where it has none. */
+export function unitOf(rule: AlarmRule): string {
+  if (rule.kind !== "threshold") return "";
+  const unit = rule.statistic === "count" ? "sample" : (meterNamed(rule.meterName)?.unit ?? "");
+  const own = rule.statistic === "rate" && !unit.endsWith("/s") ? `${unit}/s` : unit;
+  return rule.per === "active_server" ? `${own}/server` : own;
+}
+
+function ruleViews(rule: AlarmRule): Pick<AlarmView, "threshold_rule" | "composite_rule" | "event_rule"> {
+  switch (rule.kind) {
+    case "threshold":
+      return { threshold_rule: thresholdView(rule) };
+    case "event": {
+      const { eventType, query, autoOkAfterS } = rule;
+      return { event_rule: { event_type: eventType, query, auto_ok_after: autoOkAfterS ?? null } };
+    }
+    case "composite": {
+      const leaves = leavesOf(rule.expression).map((leaf, index) => {
+        const state = leaf.op === "alarm" && leaf.state !== undefined ? { state: leaf.state } : {};
+        const view = leaf.op === "rule" ? thresholdView(leaf.rule) : { alarm: leaf.name, ...state };
+        return [`rule${index + 1}`, view] as const;
+      });
+      return { composite_rule: { form: formOf(rule.expression), rules: Object.fromEntries(leaves) } };
+    }
+  }
+}
+
+function thresholdView(rule: ThresholdRule): ThresholdRuleView {
+  return {
+    meter_name: rule.meterName,
+    statistic: rule.statistic,
+    per: rule.per,
+    period: rule.periodS,
+    evaluation_periods: rule.evaluationPeriods,
+    datapoints_to_alarm: rule.datapointsToAlarm,
+    comparison_operator: rule.comparison,
+    threshold: rule.threshold,
+    clear_threshold: rule.clearThreshold,
+    treat_missing_data: rule.treatMissingData,
+    exclude_outliers: rule.excludeOutliers,
   };
 }
 
@@ -74,8 +110,16 @@ export function clusterView(cluster: ClusterState): ClusterView {
     lane: laneWord(cluster),
     servers: Object.fromEntries([...cluster.members].sort()),
     sources: [...cluster.lastOk.keys()].sort(),
+    paused: pausesOf(cluster),
     timestamp: Number.isFinite(cluster.tick) ? rfc3339(cluster.at) : null,
   };
+}
+
+function pausesOf({ pauses, tick, intervalMs }: ClusterState): Record<string, number | null> {
+  const running = [...pauses].filter(([, until]) => until === null || until > tick);
+  return Object.fromEntries(
+    running.map(([direction, until]) => [direction, until === null ? null : ((until - tick) * intervalMs) / 1000]),
+  );
 }
 
 /** The lane in one word or two: `owed` where an alarm waits for it. */

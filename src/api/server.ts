@@ -1,8 +1,14 @@
-/** The small HTTP interface: what the reading commands ask. On loopback unless configured otherwise. */
+/** The small HTTP interface: what commands ask and tell. On loopback unless configured otherwise. */
 
+import type { FastifyReply } from "fastify";
 import { fastify } from "fastify";
-import { systemCode, TocsinError } from "../lib/errors.ts";
+import { systemClock } from "../lib/clock.ts";
+import { messageOf, systemCode, TocsinError } from "../lib/errors.ts";
 import type { ServiceView } from "../ports.ts";
+import { addCommands } from "./commands.ts";
+import { guard } from "./guard.ts";
+import { addReads } from "./reads.ts";
+import { errorBody, statusOf } from "./refusal.ts";
 
 export interface ApiServer {
   /** As bound: with the port that was chosen for port 0. */
@@ -10,7 +16,12 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** Largest request that is read, bytes: nothing that is served takes a body. */
+export interface ApiOptions {
+  /** Wall clock, epoch ms: the time of events that do not say their own. Default: the system's. */
+  readonly now?: () => number;
+}
+
+/** Largest body that is read, bytes. */
 const BODY_LIMIT = 16 * 1024;
 
 /** Listens and serves. Throws `E310` when the address is taken, `E311` when it cannot be had. */
@@ -18,6 +29,7 @@ export async function startApi(
   listen: { host: string; port: number },
   version: string,
   view: ServiceView,
+  { now = systemClock.now }: ApiOptions = {},
 ): Promise<ApiServer> {
   const server = fastify({
     bodyLimit: BODY_LIMIT,
@@ -25,38 +37,16 @@ export async function startApi(
     connectionTimeout: 10_000,
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
+    frameworkErrors: refuse,
   });
+  server.removeContentTypeParser("text/plain");
   server.setNotFoundHandler((request, reply) =>
-    reply.code(404).send(errorBody(`nothing at ${request.url.slice(0, 200)}`)),
+    reply.code(404).send(errorBody(404, `nothing at ${request.url.slice(0, 200)}`)),
   );
-  server.setErrorHandler((error: { statusCode?: number; message: string }, _request, reply) =>
-    reply.code(error.statusCode ?? 500).send(errorBody(error.message)),
-  );
-
-  server.get("/healthz", (_request, reply) => {
-    const reasons = view.degraded();
-    return reply
-      .code(reasons.length > 0 ? 503 : 200)
-      .send({ status: reasons.length > 0 ? "degraded" : "ok", reasons, version });
-  });
-  server.get("/api/v1/alarms", () => view.alarms());
-  server.get<{ Params: { id: string } }>("/api/v1/alarms/:id", (request, reply) => {
-    const { id } = request.params;
-    const found = view.alarms().filter((alarm) => alarm.alarm_id === id || alarm.name === id);
-    const [alarm] = found;
-    if (found.length === 1 && alarm) return alarm;
-    if (!alarm) return reply.code(404).send(errorBody(`there is no alarm ${id}`));
-    const where = found.map((one) => `${one.alarm_id} (${one.cluster_name})`).join(", ");
-    return reply.code(409).send(errorBody(`${found.length} alarms are named ${id}; say which by its id: ${where}`));
-  });
-  server.get("/api/v1/metrics", () => view.metrics());
-  server.get("/api/v1/clusters", () => view.clusters());
-  server.get("/api/v1/sources", () => view.sources());
-  server.get<{ Querystring: { limit?: string } }>("/api/v1/deliveries", (request, reply) => {
-    const limit = Number(request.query.limit ?? 100);
-    if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return view.deliveries(limit);
-    return reply.code(400).send(errorBody("limit must be a whole number from 1 to 1000"));
-  });
+  server.setErrorHandler(refuse);
+  server.addHook("onRequest", async (request) => guard(request, listen.host));
+  addReads(server, version, view);
+  addCommands(server, view, now);
 
   try {
     const url = await server.listen({ host: listen.host, port: listen.port });
@@ -73,7 +63,8 @@ export async function startApi(
   }
 }
 
-/** Errors as Aodh words them, so that one client code reads both. */
-function errorBody(message: string): object {
-  return { error_message: { faultcode: "Client", faultstring: message, debuginfo: null } };
+function refuse(error: unknown, _request: unknown, reply: Pick<FastifyReply, "code" | "send">): void {
+  const status = statusOf(error);
+  reply.code(status);
+  reply.send(errorBody(status, messageOf(error)));
 }

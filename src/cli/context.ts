@@ -22,6 +22,9 @@ export interface World {
 /** Exit codes: scripts depend on them. */
 export const EXIT = { ok: 0, findings: 1, usage: 2, unreachable: 4, refused: 5, bug: 70 } as const;
 
+/** Longest wait for the service, ms. */
+const TIMEOUT_MS = 10_000;
+
 /** Ends the command with an exit code, without a further word. */
 export class Exit extends Error {
   readonly code: number;
@@ -40,14 +43,22 @@ export function settingsOf(world: World, flags: { readonly config?: string | und
   throw new Exit(EXIT.findings);
 }
 
-/** Asks the running service. Throws `E401` when nobody answers, `E402` when it refuses. */
-export async function askService(world: World, settings: Settings, path: string): Promise<unknown> {
+/**
+ * Asks the running service; with a body it is told something. Throws `E401` when nobody answers, `E402` when it
+ * refuses.
+ */
+export async function askService(world: World, settings: Settings, path: string, body?: object): Promise<unknown> {
   const { host, port } = settings.api;
   const base =
     world.environment.TOCSIN_URL?.replace(/\/+$/, "") ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const message =
+    body === undefined
+      ? {}
+      : { method: "POST" as const, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   try {
-    const { statusCode, body } = await request(`${base}${path}`, { headersTimeout: 10_000, bodyTimeout: 10_000 });
-    const answer = (await body.json()) as { error_message?: { faultstring?: string } };
+    const limits = { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS };
+    const { statusCode, body: said } = await request(`${base}${path}`, { ...message, ...limits });
+    const answer = (await said.json()) as { error_message?: { faultstring?: string } };
     if (statusCode >= 200 && statusCode < 300) return answer;
     throw new TocsinError("E402", answer.error_message?.faultstring ?? `the service answered ${statusCode}`);
   } catch (error) {

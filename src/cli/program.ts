@@ -1,21 +1,16 @@
-/** The command tree: words and flags; what a command does is in its own file. */
+/** The command tree: words and flags of what needs no running service; the rest is in service.ts. */
 
 import { Command, CommanderError } from "commander";
-import { parseHttpDate, systemClock } from "../lib/clock.ts";
+import type { Settings } from "../config/settings.ts";
+import { systemClock } from "../lib/clock.ts";
 import { messageOf, TocsinError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
-import type { AlarmView, DeliveryView, MetricView } from "../ports.ts";
-import { alarmDetail, alarmTable } from "./alarm.ts";
 import { check } from "./check.ts";
 import type { World } from "./context.ts";
 import { askService, EXIT, Exit, settingsOf } from "./context.ts";
 import { run } from "./run.ts";
-import { formatQuantity, formatTable } from "./table.ts";
-
-interface Flags {
-  readonly config?: string;
-  readonly output?: string;
-}
+import type { Talk } from "./service.ts";
+import { addServiceCommands } from "./service.ts";
 
 /** Runs a command line; the answer is the exit code. */
 export async function runCli(argv: readonly string[], world: World): Promise<number> {
@@ -51,12 +46,37 @@ function build(world: World, done: (code: number) => void): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({ writeOut: (text) => world.out(text.trimEnd()), writeErr: (text) => world.err(text.trimEnd()) });
-  const settings = () => settingsOf(world, program.opts<Flags>());
+  const settings = () => settingsOf(world, program.opts<{ config?: string }>());
+  addWork(program, world, settings, done);
+  const talk: Talk = {
+    ask: async <T>(path: string) => (await askService(world, settings(), path)) as T,
+    tell: async <T>(path: string, body: object) => (await askService(world, settings(), path, body)) as T,
+    reading: (command) => command.option("-o, --output <format>", "table or json", "table"),
+    print(flags, value, table) {
+      if (flags.output === "json") world.out(JSON.stringify(value, null, 2));
+      else if (flags.output === undefined || flags.output === "table") world.out(table());
+      else {
+        world.err(`tocsin: -o takes table or json, not ${flags.output}`);
+        throw new Exit(EXIT.usage);
+      }
+    },
+    say: world.out,
+  };
+  addServiceCommands(program, talk);
+  program
+    .command("version")
+    .description("print the version")
+    .action(() => world.out(VERSION));
+  return program;
+}
 
+/** Commands that need no running service. */
+function addWork(program: Command, world: World, settings: () => Settings, done: (code: number) => void): void {
   program
     .command("run")
     .description("run the service: collect, evaluate, notify")
-    .action(async () => done(await run(world, settings())));
+    .option("--strict", "do not start with a broken rule file")
+    .action(async (flags: { strict?: boolean }) => done(await run(world, settings(), flags)));
 
   program
     .command("lab")
@@ -75,67 +95,13 @@ function build(world: World, done: (code: number) => void): Command {
     .argument("[path...]", "files and folders (default: rules.path of tocsin.yaml)")
     .action((paths: string[]) => done(check(world, settings(), paths)));
 
-  const ask = async <T>(path: string): Promise<T> => (await askService(world, settings(), path)) as T;
-  const print = (flags: Flags, value: unknown, table: () => string) => {
-    if (flags.output === "json") world.out(JSON.stringify(value, null, 2));
-    else if (flags.output === undefined || flags.output === "table") world.out(table());
-    else {
-      world.err(`tocsin: -o takes table or json, not ${flags.output}`);
-      throw new Exit(EXIT.usage);
-    }
-  };
-  const reading = (command: Command) => command.option("-o, --output <format>", "table or json", "table");
-
-  const alarm = program.command("alarm").description("alarms of the running service");
-  reading(alarm.command("list").description("all alarms with their states")).action(async (flags: Flags) => {
-    const alarms = await ask<AlarmView[]>("/api/v1/alarms");
-    print(flags, alarms, () => alarmTable(alarms, systemClock, parseHttpDate));
-  });
-  reading(alarm.command("show").description("all of one alarm").argument("<alarm>", "name or id")).action(
-    async (nameOrId: string, flags: Flags) => {
-      const found = await ask<AlarmView>(`/api/v1/alarms/${encodeURIComponent(nameOrId)}`);
-      print(flags, found, () => alarmDetail(found));
-    },
-  );
-
-  const metric = program.command("metric").description("meters of the running service");
-  reading(metric.command("list").description("the newest value of every meter of every cluster")).action(
-    async (flags: Flags) => {
-      const metrics = await ask<MetricView[]>("/api/v1/metrics");
-      const rows = metrics.map((one) => [
-        one.cluster_name,
-        one.meter_name,
-        one.type,
-        formatQuantity(one.value, one.unit),
-        one.timestamp,
-      ]);
-      print(flags, metrics, () => formatTable(["CLUSTER", "METER", "TYPE", "VALUE", "TIMESTAMP"], rows));
-    },
-  );
-
-  const delivery = program.command("delivery").description("what was sent to receivers, and what became of it");
-  reading(delivery.command("list").description("the newest deliveries"))
-    .option("--limit <n>", "how many at most", "50")
-    .action(async (flags: Flags & { limit: string }) => {
-      const deliveries = await ask<DeliveryView[]>(`/api/v1/deliveries?limit=${encodeURIComponent(flags.limit)}`);
-      const rows = deliveries.map((one) => [
-        one.created_at,
-        one.alarm_name,
-        one.receiver,
-        `${one.previous} -> ${one.current}`,
-        `${one.transition}.${one.repeat}`,
-        one.status,
-        String(one.attempts),
-        one.reason,
-      ]);
-      print(flags, deliveries, () =>
-        formatTable(["CREATED", "ALARM", "RECEIVER", "STATE", "SEND", "STATUS", "ATTEMPTS", "REASON"], rows),
-      );
-    });
-
   program
-    .command("version")
-    .description("print the version")
-    .action(() => world.out(VERSION));
-  return program;
+    .command("test")
+    .description("play the tests of rule files, NAME.test.yaml beside NAME.yaml, without a service")
+    .argument("[path...]", "files and folders (default: rules.path of tocsin.yaml)")
+    .option("--run <name>", "only the tests whose name this text or glob fits")
+    .action(async (paths: string[], flags: { run?: string }) => {
+      const { test } = await import("./test.ts");
+      done(test(world, settings(), paths, flags, systemClock));
+    });
 }

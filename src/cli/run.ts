@@ -1,46 +1,51 @@
 /** `tocsin run`: the service, until a signal ends it. */
 
 import { once } from "node:events";
+import { join } from "node:path";
 import { startApp } from "../app.ts";
 import { formatDiagnostic, summarize } from "../config/diagnostics.ts";
-import { loadRules } from "../config/rules.ts";
+import { copiesIn, wouldOverwrite } from "../config/lastGood.ts";
 import type { Settings } from "../config/settings.ts";
+import { RuleWatcher } from "../config/watch.ts";
 import { systemClock } from "../lib/clock.ts";
+import { TocsinError } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
 import { VERSION } from "../lib/version.ts";
+import type { Logger } from "../ports.ts";
 import type { World } from "./context.ts";
 import { EXIT } from "./context.ts";
 
-export async function run(world: World, settings: Settings): Promise<number> {
-  const { environment, cwd, signal } = world;
-  const defaults = {
-    repeatIntervalS: settings.repeatIntervalS,
-    timeoutS: settings.notifier.timeoutS,
-    intervalS: settings.intervalMs / 1000,
-    environment,
-  };
-  const loaded = loadRules([settings.rulesPath], cwd, defaults);
-  if (loaded.diagnostics.length > 0) {
-    for (const diagnostic of loaded.diagnostics) world.err(`${formatDiagnostic(diagnostic)}\n`);
-    world.err(summarize(loaded.diagnostics, loaded.files));
-  }
-  if (loaded.diagnostics.some(({ severity }) => severity === "error")) return EXIT.findings;
+export interface RunFlags {
+  /** Do not start with a broken rule file, whatever copies there are of a good one. */
+  readonly strict?: boolean;
+}
 
+export async function run(world: World, settings: Settings, { strict = false }: RunFlags = {}): Promise<number> {
+  const { environment, signal } = world;
   const log = createLogger({ ...settings.log, isTerminal: world.logsToTerminal });
+  const watcher = await openRules(world, settings, log);
+  const { diagnostics, trouble, clusters } = watcher;
+  if (diagnostics.length > 0) {
+    for (const diagnostic of diagnostics) world.err(`${formatDiagnostic(diagnostic)}\n`);
+    world.err(summarize(diagnostics, watcher.files));
+  }
+  if (strict && trouble !== undefined)
+    throw new TocsinError("E105", `cannot read the rules at ${settings.rulesPath}: ${trouble}`);
+  if (strict && diagnostics.some(({ severity }) => severity === "error")) return EXIT.findings;
+
   const fatal = new AbortController();
   const onFatal = (reason: string) => fatal.abort(reason);
   const ended = AbortSignal.any([signal, fatal.signal]);
-  const starting = startApp({ settings, clusters: loaded.clusters, environment, clock: systemClock, log, onFatal });
+  const starting = startApp({ settings, clusters, watcher, environment, clock: systemClock, log, onFatal });
   const app = await Promise.race([starting, aborted(ended)]);
   // Ended before it had begun: what it holds goes with the process.
   if (!app) return fatal.signal.aborted ? EXIT.bug : EXIT.ok;
-  const alarms = loaded.clusters.reduce((sum, { rules }) => sum + rules.alarms.length, 0);
   log.info("tocsin runs", {
     version: VERSION,
     config: settings.file ?? "defaults",
     rules: settings.rulesPath,
-    clusters: loaded.clusters.length,
-    alarms,
+    clusters: clusters.length,
+    alarms: clusters.reduce((sum, { rules }) => sum + rules.alarms.length, 0),
     interval_s: settings.intervalMs / 1000,
     data: settings.dataPath,
     api: app.apiUrl,
@@ -52,6 +57,29 @@ export async function run(world: World, settings: Settings): Promise<number> {
   const stopped = await Promise.race([app.stop().then(() => true), after(STOP_LIMIT_MS)]);
   log.info(stopped ? "stopped" : "stopped in a hurry");
   return fatal.signal.aborted ? EXIT.bug : EXIT.ok;
+}
+
+/** The rule files as they are, with the last good copies of those that are broken. */
+async function openRules({ environment, cwd }: World, settings: Settings, log: Logger): Promise<RuleWatcher> {
+  const { rulesPath: path, dataPath, rulesWatch: watch } = settings;
+  const folder = join(dataPath, "rules");
+  const isSame = await wouldOverwrite(path, folder);
+  if (isSame) log.error("no copies of good rule files are kept: they would overwrite the files", { folder });
+  const defaults = {
+    repeatIntervalS: settings.repeatIntervalS,
+    timeoutS: settings.notifier.timeoutS,
+    intervalS: settings.intervalMs / 1000,
+    environment,
+  };
+  return RuleWatcher.open({
+    path,
+    cwd,
+    clock: systemClock,
+    log,
+    defaults,
+    copies: isSame ? undefined : copiesIn(folder),
+    watch,
+  });
 }
 
 /** Longest that a stop takes, ms. */

@@ -1,7 +1,7 @@
 /** Scrapes every source once a tick, all in parallel, each with its own deadline; publishes what they say. */
 
-import { glob } from "node:fs/promises";
-import { messageOf } from "../lib/errors.ts";
+import { glob, lstat } from "node:fs/promises";
+import { messageOf, systemCode } from "../lib/errors.ts";
 import { isGlob, matchesGlob } from "../lib/globs.ts";
 import { fnv1a32 } from "../lib/hash.ts";
 import type { Baseline, Tick } from "../model/tick.ts";
@@ -52,22 +52,35 @@ export interface SourceStatus {
 
 const NOBODY: ProxyClusters = { frontend: undefined, backend: undefined };
 
+interface KnownSource {
+  readonly source: Source;
+  readonly socket: string;
+  readonly quiet: boolean;
+  /** A glob found it, and may find it again. */
+  readonly found: boolean;
+}
+
 export class Collector {
   readonly #options: CollectorOptions;
-  readonly #sources = new Map<string, { source: Source; socket: string; quiet: boolean }>();
+  readonly #sources = new Map<string, KnownSource>();
   readonly #status = new Map<string, SourceStatus>();
   /** Which source reports for a process, and the tick at which it last did. */
   readonly #owners = new Map<string, { source: string; number: number }>();
+  /** Recorded raw counters that no source has taken yet. */
+  readonly #baselines: Map<string, ReadonlyMap<string, Baseline>>;
+  #clusters: readonly ClusterRows[];
   readonly #timers = new Set<Timer>();
   #searching = false;
   #stopped = false;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
-    for (const { name, socket, quiet } of options.entries) if (!isGlob(socket)) this.#add(name, socket, quiet);
+    this.#baselines = new Map(options.baselines);
+    this.#clusters = options.clusters;
+    for (const entry of options.entries) if (!isGlob(entry.socket)) this.#add(entry.name, entry.socket, entry);
     for (const name of options.known) {
       const entry = options.entries.find((candidate) => isGlob(candidate.socket) && isFromEntry(name, candidate));
-      if (entry) this.#add(name, name.slice(entry.name.length + 1), entry.quiet);
+      if (entry) this.#add(name, name.slice(entry.name.length + 1), entry);
     }
   }
 
@@ -93,6 +106,32 @@ export class Collector {
     this.#timers.add(timer);
   }
 
+  /**
+   * Other rules are in force: from the next answers on rows go where these say, and what these read is delivered.
+   * Rows that stay with their cluster go on counting; one that comes to a cluster begins with a baseline.
+   */
+  update(clusters: readonly ClusterRows[]): void {
+    const same = mappingText(clusters) === mappingText(this.#clusters);
+    this.#clusters = clusters;
+    if (same) return;
+    for (const [name, { source }] of this.#sources) source.remap(this.#mappingOf(name));
+  }
+
+  /**
+   * Stops asking a source that no cluster knows any more (rule T4), if a glob found it and its path is away: where
+   * the path comes back, the glob finds it as a new one. What has its path in the configuration is always asked.
+   * Resolves to whether it is no longer asked.
+   */
+  async forget(name: string): Promise<boolean> {
+    const known = this.#sources.get(name);
+    if (!known?.found || !(await isAway(known.socket))) return false;
+    if (this.#sources.get(name) !== known) return false;
+    this.#sources.delete(name);
+    this.#status.delete(name);
+    for (const [identity, owner] of this.#owners) if (owner.source === name) this.#owners.delete(identity);
+    return true;
+  }
+
   status(): readonly SourceStatus[] {
     return [...this.#status.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -109,7 +148,7 @@ export class Collector {
     this.#searching = true;
     for (const entry of this.#options.entries.filter(({ socket }) => isGlob(socket))) {
       try {
-        for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, path, entry.quiet);
+        for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, path, entry);
       } catch (error) {
         this.#options.log.warn("cannot search for sockets", { source: entry.name, reason: messageOf(error) });
       }
@@ -117,26 +156,37 @@ export class Collector {
     this.#searching = false;
   }
 
-  #add(name: string, socket: string, quiet: boolean): void {
+  #add(name: string, socket: string, entry: SourceEntry): void {
     if (this.#sources.has(name)) return;
-    const { clock, intervalMs, timeoutMs, clusters, baselines } = this.#options;
+    const { clock, intervalMs, timeoutMs } = this.#options;
+    const clustersOf = this.#mappingOf(name);
+    const readsOf = (clusterId: string) => this.#clusters.find((cluster) => cluster.clusterId === clusterId)?.reads;
+    // Taken once: to a source that comes back later they would be hours old.
+    const baselines = this.#baselines.get(name) ?? new Map<string, Baseline>();
+    this.#baselines.delete(name);
+    const source = new Source({ name, socket, intervalMs, timeoutMs, clock, clustersOf, readsOf, baselines });
+    this.#sources.set(name, { source, socket, quiet: entry.quiet, found: isGlob(entry.socket) });
+  }
+
+  /** Where each proxy of a source goes by the rules of now. */
+  #mappingOf(source: string): (proxy: string) => ProxyClusters {
+    const clusters = this.#clusters;
     const cache = new Map<string, ProxyClusters>();
-    const clustersOf = (proxy: string) => {
+    return (proxy) => {
       const known = cache.get(proxy);
       if (known) return known;
       const ignored = this.#options.ignore.some((pattern) => matchesGlob(proxy, pattern));
-      const found = ignored ? NOBODY : clustersOfProxy(clusters, name, proxy);
+      const found = ignored ? NOBODY : clustersOfProxy(clusters, source, proxy);
       cache.set(proxy, found);
       return found;
     };
-    const own = baselines.get(name) ?? new Map<string, Baseline>();
-    const source = new Source({ name, socket, intervalMs, timeoutMs, clock, clustersOf, baselines: own });
-    this.#sources.set(name, { source, socket, quiet });
   }
 
   async #scrape(source: Source, tick: Tick): Promise<void> {
+    const isAsked = () => !this.#stopped && this.#sources.get(source.name)?.source === source;
+    if (!isAsked()) return;
     const scrape = await source.scrape(tick);
-    if (this.#stopped) return;
+    if (!isAsked()) return;
     const other = this.#otherNameOf(source.name, scrape, tick);
     this.#journal(source.name, scrape, other);
     if (other === undefined) {
@@ -201,5 +251,19 @@ export class Collector {
         rows: skippedRows,
       });
     }
+  }
+}
+
+/** What decides where rows go; clusters are matched in order. */
+function mappingText(clusters: readonly ClusterRows[]): string {
+  return JSON.stringify(clusters.map(({ clusterId, rows }) => [clusterId, rows]));
+}
+
+async function isAway(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return false;
+  } catch (error) {
+    return systemCode(error) === "ENOENT";
   }
 }

@@ -1,10 +1,13 @@
 import { isGlob, matchesGlob } from "../lib/globs.ts";
 import type { RowPattern } from "../model/alarm.ts";
+import type { Reads } from "./reads.ts";
 
 /** A cluster and which rows are its own. */
 export interface ClusterRows {
   readonly clusterId: string;
   readonly rows: readonly RowPattern[];
+  /** What its rules read; `undefined`: nothing beyond the cluster's values. */
+  readonly reads?: Reads;
 }
 
 /** Where the rows of one proxy go. */

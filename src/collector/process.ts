@@ -41,4 +41,6 @@ export interface Previous {
   readonly baseline: Baseline;
   /** Our monotonic time of that scrape, ms; `undefined` when another run of ours made it. */
   readonly monotonicMs: number | undefined;
+  /** The mapping changed since: a row without a baseline may have come from elsewhere, with a past. */
+  readonly remapped?: true;
 }

@@ -1,19 +1,20 @@
 /** Rows of one dump → what they say of each cluster, as parts that add up over sources. */
 
-import type { CounterMeter, MeanMeter, MemberState, RowSet, SumMeter } from "../model/meters.ts";
-import { METERS, worseState } from "../model/meters.ts";
-import type { Baseline, ClusterSlice, MeanPart, RawCounters } from "../model/tick.ts";
+import type { RowSet } from "../model/meters.ts";
+import type { Baseline, ClusterSlice, RawCounters } from "../model/tick.ts";
 import { counterText, increaseInProcess, wasCarried } from "./counters.ts";
 import type { Dump, Row } from "./dump.ts";
 import type { ProxyClusters } from "./mapping.ts";
-import { stateOfServer } from "./members.ts";
+import type { CountedRow, Increases } from "./parts.ts";
+import { metersBehind, PART_METERS, partsOf, rawOf } from "./parts.ts";
 import type { Elapsed, Previous } from "./process.ts";
 import { mayCarryCounters } from "./process.ts";
+import type { Reads } from "./reads.ts";
+import { membersOf, proxiesOf, serverParts } from "./servers.ts";
 
-const COUNTERS = METERS.filter((meter): meter is CounterMeter => meter.kind === "counter");
-const SUMS = METERS.filter((meter): meter is SumMeter => meter.kind === "sum");
-const MEANS = METERS.filter((meter): meter is MeanMeter => meter.kind === "mean");
-const COUNTER_COLUMNS = [...new Set(["stot", ...COUNTERS.flatMap((meter) => meter.columns)])];
+const COUNTER_COLUMNS = [
+  ...new Set(["stot", ...PART_METERS.flatMap((meter) => (meter.kind === "counter" ? meter.columns : []))]),
+];
 
 /** The scrape before, of one cluster's rows, and what passed since. */
 export interface Since {
@@ -37,6 +38,7 @@ export function sliceDump(
   wallAt: number,
   clustersOf: (proxy: string) => ProxyClusters,
   sinceOf: (clusterId: string) => Since,
+  readsOf: (clusterId: string) => Reads | undefined = () => undefined,
 ): SlicedDump {
   const byCluster = new Map<string, Row[]>();
   const unmapped = new Set<string>();
@@ -50,49 +52,60 @@ export function sliceDump(
     if (rows) rows.push(row);
     else byCluster.set(clusterId, [row]);
   }
-  const slices = [...byCluster].map(([id, rows]) => sliceCluster(id, rows, dump, sinceOf(id), wallAt));
+  const slices = [...byCluster].map(([id, rows]) => sliceCluster(id, rows, dump, sinceOf(id), readsOf(id), wallAt));
   return { slices, unmapped: [...unmapped] };
 }
 
-function sliceCluster(clusterId: string, rows: readonly Row[], dump: Dump, since: Since, at: number): ClusterSlice {
-  const sets = rowSets(rows);
-  const counters = new Map(rows.map((row) => [row, raw(row)]));
-  const grown = new Map([...counters].map(([row, own]) => [row, rowIncreases(row, own, dump, since)]));
-  const increases: Record<string, number> = {};
-  for (const meter of COUNTERS) add(increases, meter.name, sumCounter(meter, sets, grown));
-  const sums: Record<string, number> = {};
-  for (const meter of SUMS) add(sums, meter.name, sumColumn(meter, sets));
-  const means: Record<string, MeanPart> = {};
-  for (const meter of MEANS) {
-    const part = meanOf(meter, sets, grown);
-    if (part) means[meter.name] = part;
-  }
-  const traffic = [...sets.traffic];
-  const open = traffic.some((row) => Number(row.column("scur")) > 0);
+function sliceCluster(
+  clusterId: string,
+  rows: readonly Row[],
+  dump: Dump,
+  since: Since,
+  reads: Reads | undefined,
+  at: number,
+): ClusterSlice {
+  const counted = rows.map((row): CountedRow => {
+    const raw = rawCounters(row);
+    return { row, raw, increases: rowIncreases(row, raw, dump, since) };
+  });
+  const sets = rowSets(counted);
+  const open = sets.traffic.some(({ row }) => Number(row.column("scur")) > 0);
   const now: Baseline = {
     process: dump.process,
     at,
     open,
-    rows: Object.fromEntries([...counters].map(([row, own]) => [keyOf(row), own])),
+    rows: Object.fromEntries(counted.map(({ row, raw }) => [keyOf(row), raw])),
   };
   const keeps = since.previous !== undefined && since.elapsed === undefined;
+  const gap = since.gap || rows.some((row) => row.kind !== "server" && hasPast(row, since));
   return {
     clusterId,
-    coveredS: since.gap ? 0 : (since.elapsed?.seconds ?? 0),
-    increases,
-    sums,
-    means,
+    coveredS: gap ? 0 : (since.elapsed?.seconds ?? 0),
+    ...partsOf(PART_METERS, (meter) => sets[meter.rows]),
     members: membersOf(rows),
+    proxies: proxiesOf(rows),
+    ...readParts(reads, sets),
+    fresh: since.elapsed?.same === false,
     reload: since.elapsed?.same === false && since.previous?.baseline.open === true,
-    gap: since.gap,
+    gap,
     open,
-    moved: traffic.some((row) => (grown.get(row)?.bin ?? 0) > 0 || (grown.get(row)?.bout ?? 0) > 0),
+    moved: sets.traffic.some(({ increases }) => (increases?.bin ?? 0) > 0 || (increases?.bout ?? 0) > 0),
     baseline: keeps && since.previous ? since.previous.baseline : now,
   };
 }
 
-function add(into: Record<string, number>, name: string, value: number | undefined): void {
-  if (value !== undefined) into[name] = value;
+/** What only some rules read, and only where they do. */
+function readParts(reads: Reads | undefined, sets: Sets): Pick<ClusterSlice, "servers" | "raw"> {
+  const perServer = [...new Set((reads?.perServer ?? []).flatMap(metersBehind))];
+  const sums = new Map<string, number>();
+  for (const meter of (reads?.counters ?? []).flatMap(metersBehind)) {
+    const sum = meter.kind === "counter" ? rawOf(meter, sets[meter.rows]) : undefined;
+    if (sum !== undefined) sums.set(meter.name, sum);
+  }
+  return {
+    ...(perServer.length > 0 ? { servers: serverParts(perServer, sets.server) } : {}),
+    ...(sums.size > 0 ? { raw: Object.fromEntries(sums) } : {}),
+  };
 }
 
 /** Never `iid` or `sid`: a reload may number them anew. */
@@ -100,7 +113,20 @@ function keyOf(row: Row): string {
   return `${row.proxy}/${row.server}/${row.kind}`;
 }
 
-function raw(row: Row): RawCounters {
+/** A baseline's rows that are still the cluster's; `undefined`: none is. HAProxy's names hold no slash. */
+export function stillMapped(
+  clusterId: string,
+  baseline: Baseline,
+  clustersOf: (proxy: string) => ProxyClusters,
+): Baseline | undefined {
+  const rows = Object.entries(baseline.rows).filter(([key]) => {
+    const { frontend, backend } = clustersOf(key.slice(0, key.indexOf("/")));
+    return (key.endsWith("/frontend") ? frontend : backend) === clusterId;
+  });
+  return rows.length > 0 ? { ...baseline, rows: Object.fromEntries(rows) } : undefined;
+}
+
+function rawCounters(row: Row): RawCounters {
   const counters: Record<string, string> = {};
   for (const column of COUNTER_COLUMNS) {
     const text = counterText(row.column(column));
@@ -109,17 +135,13 @@ function raw(row: Row): RawCounters {
   return counters;
 }
 
-type Increases = Readonly<Record<string, number>>;
-
 /**
- * Increase of each counter column of a row since the scrape before; `undefined`: only a baseline.
- * A row that appears inside a living process (a dynamic server) has a past that is not ours to count; one that
+ * Increase of each counter column of a row since the scrape before; `undefined`: only a baseline. A row that
  * appears with a new process began at 0.
  */
-function rowIncreases(row: Row, now: RawCounters, dump: Dump, since: Since): Increases | undefined {
-  if (!since.previous || !since.elapsed) return undefined;
+function rowIncreases(row: Row, now: RawCounters, dump: Dump, since: Since): Increases {
+  if (!since.previous || !since.elapsed || hasPast(row, since)) return undefined;
   const before = since.previous.baseline.rows[keyOf(row)];
-  if (!before && since.elapsed.same) return undefined;
   const continued =
     since.elapsed.same || (before !== undefined && mayCarryCounters(dump.process) && wasCarried(before, now));
   const increases: Record<string, number> = {};
@@ -130,72 +152,26 @@ function rowIncreases(row: Row, now: RawCounters, dump: Dump, since: Since): Inc
   return increases;
 }
 
-type Sets = Readonly<Record<RowSet, ReadonlySet<Row>>>;
+/**
+ * Whether a row has counted what is not ours: it appears inside a living process, or other rules have just made
+ * it this cluster's. A server may appear by itself. A proxy does not: it was given to the cluster, whose traffic
+ * since the scrape before is then known in part only and makes no rate.
+ */
+function hasPast(row: Row, { previous, elapsed }: Since): boolean {
+  if (!previous || !elapsed || previous.baseline.rows[keyOf(row)]) return false;
+  return elapsed.same || previous.remapped === true;
+}
 
-function rowSets(rows: readonly Row[]): Sets {
-  const frontends = rows.filter((row) => row.kind === "frontend");
-  const backends = rows.filter((row) => row.kind === "backend");
-  const servers = rows.filter((row) => row.kind === "server");
+type Sets = Readonly<Record<RowSet, readonly CountedRow[]>>;
+
+function rowSets(counted: readonly CountedRow[]): Sets {
+  const frontends = counted.filter(({ row }) => row.kind === "frontend");
+  const backends = counted.filter(({ row }) => row.kind === "backend");
+  const servers = counted.filter(({ row }) => row.kind === "server");
   return {
-    traffic: new Set(frontends.length > 0 ? frontends : backends),
-    backend: new Set(backends),
-    server: new Set(servers),
-    queue: new Set([...backends, ...servers]),
+    traffic: frontends.length > 0 ? frontends : backends,
+    backend: backends,
+    server: servers,
+    queue: [...backends, ...servers],
   };
-}
-
-type Grown = ReadonlyMap<Row, Increases | undefined>;
-
-function applies(meter: { readonly httpOnly: boolean }, row: Row): boolean {
-  return !meter.httpOnly || row.column("mode") !== "tcp";
-}
-
-/** Sum over rows and columns; `undefined` when no row has the column, or none has a baseline. */
-function sumCounter(meter: CounterMeter, sets: Sets, grown: Grown): number | undefined {
-  let sum: number | undefined;
-  for (const row of sets[meter.rows]) {
-    const increases = grown.get(row);
-    if (!increases || !applies(meter, row)) continue;
-    for (const column of meter.columns) {
-      const increase = increases[column];
-      if (increase !== undefined) sum = (sum ?? 0) + increase;
-    }
-  }
-  return sum;
-}
-
-function sumColumn(meter: SumMeter, sets: Sets): number | undefined {
-  let sum: number | undefined;
-  for (const row of sets[meter.rows]) {
-    for (const column of meter.columns) {
-      const text = counterText(row.column(column));
-      if (text !== undefined) sum = (sum ?? 0) + Number(text);
-    }
-  }
-  return sum;
-}
-
-/** HAProxy's averages freeze when traffic stops, so each row weighs as much as it did since the scrape before. */
-function meanOf(meter: MeanMeter, sets: Sets, grown: Grown): MeanPart | undefined {
-  let sum = 0;
-  let weight = 0;
-  for (const row of sets[meter.rows]) {
-    const text = counterText(row.column(meter.column));
-    const sessions = grown.get(row)?.stot ?? 0;
-    if (text === undefined || sessions <= 0 || !applies(meter, row)) continue;
-    sum += Number(text) * sessions;
-    weight += sessions;
-  }
-  return weight > 0 ? { sum, weight } : undefined;
-}
-
-function membersOf(rows: readonly Row[]): Record<string, MemberState> {
-  const backends = new Map(rows.filter((row) => row.kind === "backend").map((row) => [row.proxy, row]));
-  const members: Record<string, MemberState> = {};
-  for (const row of rows) {
-    if (row.kind !== "server") continue;
-    const state = stateOfServer(row, backends.get(row.proxy));
-    members[row.server] = worseState(members[row.server], state);
-  }
-  return members;
 }

@@ -1,5 +1,7 @@
 /** One HAProxy process as we reach it: asks it once a tick and remembers what the next answer is compared with. */
 
+import { opendir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { messageOf } from "../lib/errors.ts";
 import { fnv1a32 } from "../lib/hash.ts";
 import type { Baseline, ScrapeReport, Tick } from "../model/tick.ts";
@@ -11,8 +13,9 @@ import { parseDump, QUESTION } from "./dump.ts";
 import type { ProxyClusters } from "./mapping.ts";
 import type { Previous } from "./process.ts";
 import { elapsed } from "./process.ts";
+import type { Reads } from "./reads.ts";
 import type { Since } from "./slices.ts";
-import { sliceDump } from "./slices.ts";
+import { sliceDump, stillMapped } from "./slices.ts";
 
 export interface SourceOptions {
   /** E.g. `local`, or `amphorae:/var/lib/octavia/x.sock` for one match of a glob. */
@@ -22,6 +25,8 @@ export interface SourceOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly clustersOf: (proxy: string) => ProxyClusters;
+  /** What the rules of a cluster read beyond its values; `undefined`: nothing. */
+  readonly readsOf?: (clusterId: string) => Reads | undefined;
   /** Raw counters recorded by an earlier run, by cluster. */
   readonly baselines: ReadonlyMap<string, Baseline>;
 }
@@ -39,11 +44,13 @@ export class Source {
   readonly name: string;
   readonly #options: SourceOptions;
   readonly #previous = new Map<string, Previous>();
+  #clustersOf: SourceOptions["clustersOf"];
   #busy = false;
 
   constructor(options: SourceOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#clustersOf = options.clustersOf;
     for (const [clusterId, baseline] of options.baselines) {
       this.#previous.set(clusterId, { baseline, monotonicMs: undefined });
     }
@@ -67,18 +74,34 @@ export class Source {
     this.#previous.clear();
   }
 
+  /**
+   * Other rows belong to the clusters from the next answer on. What a cluster no longer has is no baseline of its
+   * any more, so that a row that comes back to it later brings nothing along.
+   */
+  remap(clustersOf: SourceOptions["clustersOf"]): void {
+    this.#clustersOf = clustersOf;
+    for (const [clusterId, previous] of this.#previous) {
+      const baseline = stillMapped(clusterId, previous.baseline, clustersOf);
+      if (baseline) this.#previous.set(clusterId, { ...previous, baseline, remapped: true });
+      else this.#previous.delete(clusterId);
+    }
+  }
+
   async #scrape(tick: Tick): Promise<Scrape> {
-    const { clock, socket, timeoutMs, clustersOf } = this.#options;
+    const { clock, socket, timeoutMs, readsOf } = this.#options;
     const sentMs = clock.monotonic();
     const wallAt = clock.now();
     const answer = await ask(socket, QUESTION, timeoutMs, clock);
     const durationMs = clock.monotonic() - sentMs;
-    if (!answer.ok) return this.#failed(tick, durationMs, answer.code, answer.reason);
+    if (!answer.ok) {
+      const away = answer.code === "absent" && (await canBeRead(dirname(socket)));
+      return this.#failed(tick, durationMs, answer.code, answer.reason, away);
+    }
     const parsed = parseDump(answer.text);
     if (!parsed.ok) return this.#failed(tick, durationMs, parsed.code, parsed.reason);
     const { dump } = parsed;
     const sinceOf = (clusterId: string) => this.#since(clusterId, dump.process, dump.preciseUptime, sentMs, wallAt);
-    const { slices, unmapped } = sliceDump(dump, wallAt, clustersOf, sinceOf);
+    const { slices, unmapped } = sliceDump(dump, wallAt, this.#clustersOf, sinceOf, readsOf);
     for (const slice of slices) {
       const kept = this.#previous.get(slice.clusterId);
       if (kept?.baseline === slice.baseline) continue;
@@ -107,9 +130,20 @@ export class Source {
     return { previous, elapsed: passed, gap };
   }
 
-  #failed(tick: Tick, durationMs: number, code: string, reason: string): Scrape {
-    const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: false, code, reason } };
+  #failed(tick: Tick, durationMs: number, code: string, reason: string, away = false): Scrape {
+    const outcome = { ok: false, code, reason, ...(away ? { away: true as const } : {}) } as const;
+    const report: ScrapeReport = { tick, source: this.name, durationMs, outcome };
     return { report, unmapped: [], skippedRows: 0, identity: undefined };
+  }
+}
+
+/** Opens the folder: unlike `access`, that asks with the rights that we have now, not those we began with. */
+async function canBeRead(folder: string): Promise<boolean> {
+  try {
+    await (await opendir(folder)).close();
+    return true;
+  } catch {
+    return false;
   }
 }
 

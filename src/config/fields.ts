@@ -26,3 +26,6 @@ export const name = z
 
 /** Text for people. */
 export const text = z.string().max(4096, "at most 4096 characters");
+
+/** A whole number from 1 to 1000. */
+export const positive = z.int("must be a whole number").min(1, "must be at least 1").max(1000, "must be at most 1000");

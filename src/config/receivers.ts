@@ -1,7 +1,7 @@
 /** Receivers of a rule file: their class and direction (rules A1, A2), and where they are. */
 
 import { createHash } from "node:crypto";
-import type { Comparison, Direction, ReceiverClass, State } from "../model/alarm.ts";
+import type { AlarmRule, Direction, Expression, ReceiverClass, State, ThresholdRule } from "../model/alarm.ts";
 import { meterNamed } from "../model/meters.ts";
 import type { ReceiverFields } from "./ruleSchema.ts";
 
@@ -15,6 +15,13 @@ export interface ReceiverConfig {
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutS: number;
   readonly maxAgeS: number;
+  /** Notice receivers to tell when an action had no effect, as they are written: `receiver:NAME`. */
+  readonly onNoEffect: readonly string[];
+  /** Secret of the Standard Webhooks signature; `undefined`: not signed. */
+  readonly signSecret: string | undefined;
+  /** PEM file of the authority of its certificate; `undefined`: the system's. */
+  readonly caFile: string | undefined;
+  readonly keepAlive: boolean;
 }
 
 /** `…/v1/webhooks/<id>/trigger`: Senlin's receivers. */
@@ -36,6 +43,10 @@ export function namedReceiver(name: string, fields: ReceiverFields, defaultTimeo
     headers,
     timeoutS: timeout ?? defaultTimeoutS,
     maxAgeS: maxAge ?? DAY_S,
+    onNoEffect: fields.on_no_effect ?? [],
+    signSecret: fields.sign?.secret,
+    caFile: fields.tls?.ca_file,
+    keepAlive: fields.keep_alive ?? false,
   };
 }
 
@@ -49,16 +60,37 @@ function scalesByUrl(url: string): boolean {
   return SENLIN_URL.test(url) || HEAT_URL.test(url);
 }
 
-/** Direction of one receiver in one action list of one alarm (rule A2). */
-export function directionOf(
-  receiver: ReceiverConfig,
-  alarm: { readonly meterName: string; readonly comparison: Comparison },
-  list: State,
-): Direction {
+/** Direction of one receiver in one action list of an alarm (rule A2). */
+export function directionOf(receiver: ReceiverConfig, rule: AlarmRule, list: State): Direction {
   if (receiver.direction) return receiver.direction;
-  if (list === "insufficient data" || !meterNamed(alarm.meterName)?.load) return "unknown";
-  const when = { lt: "in", le: "in", gt: "out", ge: "out", eq: "unknown", ne: "unknown" } as const;
-  const direction = when[alarm.comparison];
+  if (list === "insufficient data") return "unknown";
+  const direction = directionOfRule(rule);
   if (list === "alarm" || direction === "unknown") return direction;
   return direction === "in" ? "out" : "in";
+}
+
+/** Where being in alarm points to: of a composite, where all its rules that are not negated agree. */
+function directionOfRule(rule: AlarmRule): Direction {
+  if (rule.kind === "event") return "unknown";
+  const [first, ...more] = new Set((rule.kind === "threshold" ? [rule] : asked(rule.expression)).map(directionOfMeter));
+  return first === undefined || more.length > 0 ? "unknown" : first;
+}
+
+function directionOfMeter({ meterName, comparison }: ThresholdRule): Direction {
+  if (!meterNamed(meterName)?.load) return "unknown";
+  return ({ lt: "in", le: "in", gt: "out", ge: "out", eq: "unknown", ne: "unknown" } as const)[comparison];
+}
+
+/** Inline rules that must hold for the expression to hold. */
+function asked(expression: Expression): readonly ThresholdRule[] {
+  switch (expression.op) {
+    case "and":
+    case "or":
+      return expression.parts.flatMap(asked);
+    case "rule":
+      return [expression.rule];
+    case "not":
+    case "alarm":
+      return [];
+  }
 }

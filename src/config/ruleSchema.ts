@@ -1,60 +1,27 @@
-/** The schema of a rule file: Aodh's words unchanged, CloudWatch's where Aodh has none, few of our own. */
+/** The schema of a rule file around its alarms: the cluster, its rows, its receivers, its defaults. */
 
 import { z } from "zod";
-import { duration, name, text } from "./fields.ts";
+import { thresholdDefaults } from "./alarmSchema.ts";
+import { duration, name, positive } from "./fields.ts";
 
 /** Words of rule files that this version does not know yet: refused with a clear word rather than a guess. */
-export const LATER_WORDS: ReadonlySet<string> = new Set([
-  "expect",
-  "capacity",
-  "exclude_outliers",
-  "time_constraints",
-  "suppressed_by",
-  "max_repeats",
-  "composite_rule",
-  "event_type",
-  "auto_ok_after",
-  "on_no_effect",
-  "sign",
-  "tls",
-  "body",
-  "keep_alive",
-  "scale",
-]);
+export const LATER_WORDS: ReadonlySet<string> = new Set(["scale"]);
 
-const state = z.enum(["ok", "alarm", "insufficient data"]);
-const actions = z.array(z.string().min(1, "must not be empty").max(2048, "at most 2048 characters")).max(20);
-const positive = z.int("must be a whole number").min(1, "must be at least 1").max(1000, "must be at most 1000");
+/** Values that later versions know: told apart from mistakes. */
+function oneOf<const T extends string>(values: readonly T[], later: readonly string[]): z.ZodType<T> {
+  return z.unknown().transform((value, context): T => {
+    const found = values.find((one) => one === value);
+    if (found !== undefined) return found;
+    const known = typeof value !== "string" || later.includes(value);
+    const params = known && later.length > 0 ? { later: wordOf(value) } : { choice: values };
+    context.addIssue({ code: "custom", message: `one of ${values.join(", ")}`, params });
+    return z.NEVER;
+  });
+}
 
-const settings = {
-  severity: z.enum(["low", "moderate", "critical"]).optional(),
-  statistic: z.enum(["avg", "max", "min", "sum", "count"]).optional(),
-  per: z.enum(["total", "active_server"]).optional(),
-  period: duration(1).optional(),
-  evaluation_periods: positive.optional(),
-  treat_missing_data: z.enum(["missing", "breaching", "not_breaching", "ignore"]).optional(),
-  repeat_actions: z.boolean().optional(),
-  repeat_interval: duration(1).optional(),
-};
-
-const alarm = z.strictObject({
-  ...settings,
-  name,
-  alarm_id: z.uuid("must be a UUID").optional(),
-  description: text.optional(),
-  type: z.enum(["threshold"]).optional(),
-  enabled: z.boolean().optional(),
-  meter_name: name,
-  query: z.unknown().optional(),
-  datapoints_to_alarm: positive.optional(),
-  threshold: z.number(),
-  clear_threshold: z.number().optional(),
-  comparison_operator: z.enum(["lt", "le", "eq", "ne", "ge", "gt"]),
-  repeat_states: z.array(state).optional(),
-  alarm_actions: actions.optional(),
-  ok_actions: actions.optional(),
-  insufficient_data_actions: actions.optional(),
-});
+function wordOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value).slice(0, 40);
+}
 
 /** Headers that frame the request are Tocsin's own. */
 const header = z
@@ -65,8 +32,10 @@ const header = z
     "this header is set by Tocsin",
   );
 
+const secret = z.string().min(1, "must not be empty").max(2048, "at most 2048 characters");
+
 const receiver = z.strictObject({
-  type: z.enum(["webhook", "senlin", "heat"]).optional(),
+  type: oneOf(["webhook", "senlin", "heat"], ["log"]).optional(),
   class: z.enum(["control", "notice"]).optional(),
   direction: z.enum(["in", "out"]).optional(),
   alarm_url: z.string().min(1, "must not be empty").max(2048, "at most 2048 characters"),
@@ -81,6 +50,11 @@ const receiver = z.strictObject({
     .optional(),
   timeout: duration(1).optional(),
   max_age: duration(1).optional(),
+  on_no_effect: z.array(secret).max(20).optional(),
+  sign: z.strictObject({ scheme: z.literal("standard-webhooks"), secret }).optional(),
+  tls: z.strictObject({ ca_file: z.string().min(1, "must not be empty").max(4096) }).optional(),
+  keep_alive: z.boolean().optional(),
+  body: oneOf(["aodh"], ["alertmanager-v4", "tacker-v2", "none"]).optional(),
 });
 
 const rowPattern = z
@@ -94,23 +68,30 @@ const rowPattern = z
     message: "says one of frontend, backend and proxy",
   });
 
-/** A whole rule file, as it is written. */
+/** A whole rule file, as it is written; its alarms are looked at one by one. */
 export const ruleFile = z.strictObject({
   version: z.literal(1),
   cluster_id: name,
   cluster_name: name.optional(),
   haproxy: z.array(rowPattern).min(1, "at least one row pattern is needed"),
+  expect: positive.optional(),
+  capacity: z
+    .strictObject({
+      min: z.int("must be a whole number").min(0, "must be at least 0").max(100_000).optional(),
+      max: z.int("must be a whole number").min(1, "must be at least 1").max(100_000).optional(),
+      boot: duration(0).optional(),
+    })
+    .optional(),
   control: z
     .strictObject({
       settle: duration(0).optional(),
       cooldown: z.strictObject({ in: duration(0).optional(), out: duration(0).optional() }).optional(),
     })
     .optional(),
-  defaults: z.strictObject(settings).optional(),
+  defaults: z.strictObject(thresholdDefaults).optional(),
   receivers: z.record(name, receiver).optional(),
-  alarms: z.array(alarm).max(1000, "at most 1000 alarms"),
+  alarms: z.array(z.unknown()).max(1000, "at most 1000 alarms"),
 });
 
 export type RuleFile = z.infer<typeof ruleFile>;
-export type AlarmFields = z.infer<typeof alarm>;
 export type ReceiverFields = z.infer<typeof receiver>;

@@ -1,11 +1,10 @@
 /** All rule files of a folder, or those named: clusters, receivers, and every mistake of every file at once. */
 
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { messageOf, TocsinError } from "../lib/errors.ts";
-import { matchesGlob } from "../lib/globs.ts";
-import type { ClusterRules } from "../model/alarm.ts";
 import type { ReceiverDirectory } from "../ports.ts";
+import { clashBetween } from "./clash.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { LoadedCluster, RuleDefaults } from "./ruleFile.ts";
 import { readRuleFile } from "./ruleFile.ts";
@@ -23,10 +22,44 @@ export function loadRules(paths: readonly string[], cwd: string, defaults: RuleD
   const files = paths
     .flatMap((path) => ruleFilesIn(path))
     .map((path) => YamlFile.read(path, relative(cwd, path) || path));
+  return readAll(files, defaults);
+}
+
+/** The text of a rule file that is not, or no longer, on disk under its name. */
+export interface RuleText {
+  /** As shown to people. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Reads rule files from their texts: as `loadRules` does from disk. */
+export function loadRuleTexts(texts: readonly RuleText[], defaults: RuleDefaults): LoadedRules {
+  return readAll(
+    texts.map(({ name, text }) => YamlFile.parse(text, name)),
+    defaults,
+  );
+}
+
+/** Reads one rule file from its text; it knows nothing of other files, so that clashes with them are not seen. */
+export function loadRuleText(
+  name: string,
+  text: string,
+  defaults: RuleDefaults,
+): { readonly cluster: LoadedCluster | undefined; readonly diagnostics: readonly Diagnostic[] } {
+  const { clusters, diagnostics } = loadRuleTexts([{ name, text }], defaults);
+  return { cluster: clusters[0], diagnostics };
+}
+
+function readAll(files: readonly YamlFile[], defaults: RuleDefaults): LoadedRules {
   const clusters = files.flatMap((file) => readRuleFile(file, defaults) ?? []);
   checkAcross(clusters);
   const diagnostics = files.flatMap((file) => file.diagnostics);
   return { clusters, diagnostics, files: files.length };
+}
+
+/** Whether a file of that name in the rules folder holds rules: tests and hidden files do not. */
+export function isRuleFile(name: string): boolean {
+  return /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name) && !name.startsWith(".");
 }
 
 /** A folder's `*.yaml` in order of name (their tests, `*.test.yaml`, aside), or the file itself. */
@@ -34,7 +67,7 @@ function ruleFilesIn(path: string): string[] {
   try {
     if (!statSync(path).isDirectory()) return [path];
     return readdirSync(path)
-      .filter((name) => /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name) && !name.startsWith("."))
+      .filter(isRuleFile)
       .sort()
       .map((name) => join(path, name));
   } catch (error) {
@@ -42,49 +75,14 @@ function ruleFilesIn(path: string): string[] {
   }
 }
 
-/** What no file can see alone: one cluster in two files, one row in two clusters. */
+/** What no file can see alone: one cluster in two files, one row in two clusters. The first file has it. */
 function checkAcross(clusters: readonly LoadedCluster[]): void {
-  const byId = new Map<string, LoadedCluster>();
-  for (const cluster of clusters) {
-    const { clusterId } = cluster.rules;
-    const other = byId.get(clusterId);
-    if (other)
-      cluster.file.error(
-        ["cluster_id"],
-        "E207",
-        `cluster ${clusterId} is also in ${other.file.name}`,
-        "one file for each cluster",
-      );
-    else byId.set(clusterId, cluster);
-  }
-  clusters.forEach((cluster, index) => {
-    cluster.rules.rows.forEach((row, at) => {
-      const claimed = clusters
-        .slice(0, index)
-        .find((other) => other.rules.rows.some((theirs) => overlaps(row, theirs)));
-      if (claimed)
-        cluster.file.error(
-          ["haproxy", at],
-          "E208",
-          `these rows belong to the cluster of ${claimed.file.name} already`,
-          "a row belongs to one cluster only",
-        );
-    });
+  clusters.forEach(({ rules, file }, index) => {
+    for (const other of clusters.slice(0, index)) {
+      const clash = clashBetween(rules, other.rules);
+      if (clash) file.error(clash.path, clash.code, clash.message, clash.hint);
+    }
   });
-}
-
-type Row = ClusterRules["rows"][number];
-
-/** Both patterns surely match a common row: one of them matches the other's text. */
-function overlaps(a: Row, b: Row): boolean {
-  const kinds = a.kind === b.kind || a.kind === "proxy" || b.kind === "proxy";
-  const names = matchesGlob(a.pattern, b.pattern) || matchesGlob(b.pattern, a.pattern);
-  const sources =
-    a.source === undefined ||
-    b.source === undefined ||
-    matchesGlob(a.source, b.source) ||
-    matchesGlob(b.source, a.source);
-  return kinds && names && sources;
 }
 
 /** Finds a receiver's address when it is needed: secrets are read then, and kept nowhere. */
@@ -101,11 +99,27 @@ export function receiverDirectory(
         header.toLowerCase(),
         expandSecrets(value, environment),
       ]);
+      const { signSecret, caFile, keepAlive } = receiver;
       return {
         url: expandSecrets(receiver.url, environment),
         headers: Object.fromEntries(headers) as Record<string, string>,
         timeoutMs: receiver.timeoutS * 1000,
+        ...(signSecret === undefined ? {} : { signSecret: expandSecrets(signSecret, environment) }),
+        ...(caFile === undefined ? {} : { ca: readAuthority(name, caFile) }),
+        ...(keepAlive ? { keepAlive } : {}),
       };
     },
   };
+}
+
+function readAuthority(receiver: string, caFile: string): string {
+  let pem: string;
+  try {
+    pem = readFileSync(caFile, "utf8");
+  } catch (error) {
+    const message = `cannot read ca_file of receiver ${receiver}: ${messageOf(error)}`;
+    throw new TocsinError("E212", message, { cause: error });
+  }
+  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+  throw new TocsinError("E212", `ca_file of receiver ${receiver}, ${caFile}, holds no PEM certificate`);
 }

@@ -23,6 +23,8 @@ export interface Settings {
   readonly ignore: readonly string[];
   readonly unmapped: "warn" | "ignore";
   readonly rulesPath: string;
+  /** A change of a rule file takes effect while the service runs. */
+  readonly rulesWatch: boolean;
   readonly dataPath: string;
   readonly repeatIntervalS: number;
   readonly notifier: {
@@ -31,6 +33,8 @@ export interface Settings {
     readonly concurrency: number;
     readonly perOrigin: number;
   };
+  /** Everything is decided and recorded, and nothing is sent. */
+  readonly shadow: boolean;
   readonly api: { readonly host: string; readonly port: number };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "auto" | "json" | "text" };
 }
@@ -51,13 +55,11 @@ const LATER_WORDS: ReadonlySet<string> = new Set([
   "password",
   "prometheus",
   "families",
-  "watch",
   "type",
   "detail",
   "retention",
   "influx",
   "bus",
-  "mode",
   "heartbeat_url",
   "allow",
   "deny",
@@ -98,7 +100,7 @@ const settingsFile = z.strictObject({
       unmapped: z.enum(["warn", "ignore"]).optional(),
     })
     .optional(),
-  rules: z.strictObject({ path: path.optional() }).optional(),
+  rules: z.strictObject({ path: path.optional(), watch: z.boolean().optional() }).optional(),
   store: z.strictObject({ path: path.optional() }).optional(),
   evaluator: z.strictObject({ repeat_interval: duration(1).optional() }).optional(),
   notifier: z
@@ -107,6 +109,7 @@ const settingsFile = z.strictObject({
       connect_timeout: duration(0.1).optional(),
       concurrency: count.optional(),
       per_origin: count.optional(),
+      mode: z.enum(["live", "shadow"]).optional(),
     })
     .optional(),
   api: z.strictObject({ listen: listen.optional() }).optional(),
@@ -141,7 +144,7 @@ export function loadSettings(
 ): { readonly settings: Settings | undefined; readonly diagnostics: readonly Diagnostic[] } {
   if (file === undefined) return { settings: settingsFrom({}, undefined, cwd), diagnostics: [] };
   const yaml = YamlFile.read(file, relative(cwd, file) || file);
-  const fields = yaml.isEmpty ? {} : yaml.validate(settingsFile, LATER_WORDS);
+  const fields = yaml.isEmpty ? {} : yaml.validate(settingsFile, { later: LATER_WORDS });
   if (fields) checkTimes(yaml, fields);
   checkSourceNames(yaml, fields);
   const { diagnostics } = yaml;
@@ -167,6 +170,7 @@ function settingsFrom(fields: SettingsFile, file: string | undefined, folder: st
     ignore: collector.ignore ?? ["stats", "metrics", "status", "prometheus-exporter-internal*"],
     unmapped: collector.unmapped ?? "warn",
     rulesPath: resolve(folder, rules.path ?? "rules"),
+    rulesWatch: rules.watch ?? true,
     dataPath: resolve(folder, store.path ?? "data"),
     repeatIntervalS: evaluator.repeat_interval ?? 60,
     notifier: {
@@ -175,6 +179,7 @@ function settingsFrom(fields: SettingsFile, file: string | undefined, folder: st
       concurrency: notifier.concurrency ?? 1024,
       perOrigin: notifier.per_origin ?? 32,
     },
+    shadow: notifier.mode === "shadow",
     api: api.listen ?? { host: "127.0.0.1", port: 8042 },
     log: { level: log.level ?? "info", format: log.format ?? "auto" },
   };

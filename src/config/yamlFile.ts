@@ -4,15 +4,19 @@ import { readFileSync } from "node:fs";
 import type { Document, Node, Pair } from "yaml";
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
-import { closest } from "../lib/closest.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Diagnostic } from "./diagnostics.ts";
+import type { Path, Words } from "./explain.ts";
+import { explainIssue } from "./explain.ts";
+
+export type { Path } from "./explain.ts";
 
 /** Larger files are refused before they are parsed. */
 const MAX_BYTES = 1024 * 1024;
-const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
-export type Path = readonly PropertyKey[];
+function tooLarge(bytes: number): string | undefined {
+  return bytes > MAX_BYTES ? `the file has ${bytes} bytes, more than ${MAX_BYTES}` : undefined;
+}
 
 /** A place in a file that diagnostics can point at. */
 export class YamlFile {
@@ -21,6 +25,7 @@ export class YamlFile {
   readonly #text: string;
   readonly #lines = new LineCounter();
   readonly #document: Document;
+  #root: unknown;
   readonly diagnostics: Diagnostic[] = [];
 
   private constructor(name: string, text: string) {
@@ -40,24 +45,32 @@ export class YamlFile {
     let problem: string | undefined;
     try {
       const bytes = readFileSync(path);
-      if (bytes.length > MAX_BYTES) problem = `the file has ${bytes.length} bytes, more than ${MAX_BYTES}`;
-      else text = bytes.toString("utf8");
+      problem = tooLarge(bytes.length);
+      if (problem === undefined) text = bytes.toString("utf8");
     } catch (error) {
       problem = `cannot read the file: ${messageOf(error)}`;
     }
+    return YamlFile.#from(text, name, problem);
+  }
+
+  /** Reads text that is not, or no longer, in a file of that name. */
+  static parse(text: string, name: string): YamlFile {
+    return YamlFile.#from(Buffer.byteLength(text) > MAX_BYTES ? "" : text, name, tooLarge(Buffer.byteLength(text)));
+  }
+
+  static #from(text: string, name: string, problem: string | undefined): YamlFile {
     const file = new YamlFile(name, text);
     if (problem !== undefined) file.#add(0, 0, "E105", problem, undefined, "error");
     for (const error of file.#document.errors) {
-      file.#add(
-        error.pos[0],
-        error.pos[1] - error.pos[0],
-        "E101",
-        error.message.replace(/\s+/g, " "),
-        undefined,
-        "error",
-      );
+      const [from, to] = error.pos;
+      file.#add(from, to - from, "E101", error.message.replace(/\s+/g, " "), undefined, "error");
     }
     return file;
+  }
+
+  /** As it was written, `${…}` unresolved; empty when it could not be read. */
+  get text(): string {
+    return this.#text;
   }
 
   /** Nothing but comments and space. */
@@ -65,24 +78,44 @@ export class YamlFile {
     return this.#document.contents === null;
   }
 
-  /**
-   * The file's value by a schema; `undefined` when it has errors. All of a schema's complaints are told, each at
-   * the value or key it is about. `later` are words that other versions know.
-   */
-  validate<T>(schema: z.ZodType<T>, later: ReadonlySet<string> = new Set()): T | undefined {
+  /** The file's value by a schema: `check` of the whole. */
+  validate<T>(schema: z.ZodType<T>, words: Words = {}): T | undefined {
     if (this.diagnostics.length > 0) return undefined;
-    let value: unknown;
     try {
-      value = this.#document.toJS({ maxAliasCount: 50 });
+      this.#root = this.#document.toJS({ maxAliasCount: 50 });
+      if (holdsItself(this.#root)) throw new Error("an alias stands inside the very node that it names");
     } catch (error) {
       this.#add(0, 0, "E101", messageOf(error), undefined, "error");
       return undefined;
     }
+    return this.check([], this.#root, schema, words);
+  }
+
+  /** The file as plain data, as `validate` found it; `undefined` before, and when it could not be read. */
+  get root(): unknown {
+    return this.#root;
+  }
+
+  /**
+   * A part of the file, found at `path`, by a schema; `undefined` when it has errors. All of the schema's
+   * complaints are told, each at the value or key it is about.
+   */
+  check<T>(path: Path, value: unknown, schema: z.ZodType<T>, words: Words = {}): T | undefined {
     const parsed = schema.safeParse(value, { reportInput: true });
     if (parsed.success) return parsed.data;
-    for (const issue of parsed.error.issues) this.#explain(issue, value, schema, later);
-    this.diagnostics.sort((a, b) => a.line - b.line || a.column - b.column);
+    for (const issue of parsed.error.issues) {
+      for (const one of explainIssue(issue, path, this.#root, schema, words)) {
+        const span = one.at === "key" ? this.#keySpan(one.path) : this.#spanOf(one.path);
+        this.#add(...span, one.code, one.message, one.hint, "error");
+      }
+    }
+    this.sort();
     return undefined;
+  }
+
+  /** Puts the diagnostics into the order of the file. */
+  sort(): void {
+    this.diagnostics.sort((a, b) => a.line - b.line || a.column - b.column);
   }
 
   /** Adds an error at the value of a path. */
@@ -95,70 +128,6 @@ export class YamlFile {
   warn(path: Path, code: string, message: string, hint?: string): void {
     const [from, length] = this.#spanOf(path);
     this.#add(from, length, code, message, hint, "warning");
-  }
-
-  #explain(issue: z.core.$ZodIssue, root: unknown, schema: z.ZodType, later: ReadonlySet<string>): void {
-    const at = describe(issue.path, root);
-    switch (issue.code) {
-      case "unrecognized_keys":
-        for (const key of issue.keys)
-          this.#unknownKey([...issue.path, key], key, keysAt(schema, issue.path), at, later);
-        return;
-      case "invalid_type": {
-        if (issue.input === undefined) {
-          const key = String(issue.path.at(-1) ?? "");
-          this.error(
-            issue.path.slice(0, -1),
-            "E104",
-            `${key} is missing${describe(issue.path.slice(0, -1), root)}`,
-            `add "${key}:"`,
-          );
-          return;
-        }
-        this.error(issue.path, "E103", `${fieldOf(issue.path)} must be ${article(issue.expected)}${at}`);
-        return;
-      }
-      case "invalid_value": {
-        const values = issue.values.map(String);
-        if (issue.input === undefined) {
-          const key = String(issue.path.at(-1) ?? "");
-          this.error(
-            issue.path.slice(0, -1),
-            "E104",
-            `${key} is missing${at}`,
-            `add "${key}:", one of ${values.join(", ")}`,
-          );
-          return;
-        }
-        const near = closest(String(issue.input), values);
-        const hint = near === undefined ? undefined : `did you mean "${near}"?`;
-        this.error(
-          issue.path,
-          "E103",
-          `${fieldOf(issue.path)} must be ${values.length > 1 ? "one of " : ""}${values.join(", ")}${at}`,
-          hint,
-        );
-        return;
-      }
-      case "invalid_key":
-        this.error(issue.path, "E103", `${fieldOf(issue.path)}: ${issue.issues[0]?.message ?? issue.message}${at}`);
-        return;
-      default:
-        this.error(issue.path, "E103", `${fieldOf(issue.path)}: ${issue.message}${at}`);
-    }
-  }
-
-  #unknownKey(path: Path, key: string, known: readonly string[], at: string, later: ReadonlySet<string>): void {
-    const span = this.#keySpan(path);
-    if (FORBIDDEN_KEYS.has(key)) {
-      this.#add(...span, "E102", `the key "${key}" is never allowed${at}`, undefined, "error");
-    } else if (later.has(key)) {
-      this.#add(...span, "E106", `"${key}" is not supported by this version${at}`, "remove it", "error");
-    } else {
-      const near = closest(key, known);
-      const hint = near === undefined ? "remove it" : `did you mean "${near}"?`;
-      this.#add(...span, "E102", `unknown key "${key}"${at}`, hint, "error");
-    }
   }
 
   #keySpan(path: Path): [from: number, length: number] {
@@ -211,44 +180,10 @@ export class YamlFile {
   }
 }
 
-function fieldOf(path: Path): string {
-  const field = path.findLast((part) => typeof part === "string");
-  return field === undefined ? "the file" : `"${String(field)}"`;
-}
-
-function article(expected: string): string {
-  if (expected === "object" || expected === "record") return "a map";
-  if (expected === "array") return "a list";
-  return `a ${expected}`;
-}
-
-/** ` in alarm "busy"`: the named thing that a path lies in. */
-function describe(path: Path, root: unknown): string {
-  const [section, index] = path;
-  if (section === "alarms" && typeof index === "number") {
-    const name = (root as { alarms?: { name?: unknown }[] }).alarms?.[index]?.name;
-    return ` in alarm ${typeof name === "string" ? `"${name}"` : index + 1}`;
-  }
-  if (section === "receivers" && typeof index === "string") return ` in receiver "${index}"`;
-  return "";
-}
-
-interface Def {
-  readonly type: string;
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly element?: z.ZodType;
-  readonly valueType?: z.ZodType;
-  readonly innerType?: z.ZodType;
-  readonly in?: z.ZodType;
-}
-
-/** Keys that a schema knows at a path. */
-function keysAt(schema: z.ZodType, path: Path): readonly string[] {
-  const def = schema._zod.def as unknown as Def;
-  const wrapped = def.innerType ?? def.in;
-  if (wrapped) return keysAt(wrapped, path);
-  const [head, ...rest] = path;
-  if (head === undefined) return Object.keys(def.shape ?? {});
-  const next = def.shape?.[String(head)] ?? def.element ?? def.valueType;
-  return next ? keysAt(next, rest) : [];
+/** An alias may name a node around it: what comes of that has no end. */
+function holdsItself(value: unknown, around: ReadonlySet<unknown> = new Set()): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (around.has(value)) return true;
+  const within = new Set(around).add(value);
+  return Object.values(value).some((one) => holdsItself(one, within));
 }

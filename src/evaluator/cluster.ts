@@ -1,12 +1,14 @@
 /** The state of one cluster's fold. Owned by the fold, which changes it in place; nothing else does. */
 
+import { noEntries } from "../lib/maps.ts";
 import type { Action, Alarm, ClusterRules, Direction, State } from "../model/alarm.ts";
 import type { Delivery, Gate, Notification, OutcomeKind, ReasonData } from "../model/decision.ts";
 import type { MemberState } from "../model/meters.ts";
-import type { Verdict } from "./judge.ts";
+import type { Pauses } from "./pause.ts";
 import type { Series } from "./series.ts";
 import { createSeries } from "./series.ts";
-import { ticksFor } from "./window.ts";
+import type { Standing } from "./verdict.ts";
+import { NOT_JUDGED } from "./verdict.ts";
 
 /** A receiver of a lane action that has still to be called. */
 export interface PendingAction {
@@ -34,6 +36,15 @@ export interface Owed {
   readonly isRepeat: boolean;
 }
 
+/** Notices of a state that have not been queued: a suppressor may hold them. */
+export interface Suppressed {
+  readonly notification: Notification;
+  readonly repeat: number;
+  readonly isRepeat: boolean;
+  /** That they are held has been journalled. */
+  readonly journalled?: true;
+}
+
 export interface AlarmState {
   alarm: Alarm;
   state: State;
@@ -52,10 +63,18 @@ export interface AlarmState {
   owed: Owed | undefined;
   /** The gate that was last journalled as holding, to journal changes only. */
   held: Gate | undefined;
+  /** Repeats of this transition, where they are limited; one more than the limit: that it was reached is journalled. */
+  repeats: number;
+  /** Notices that have still to be queued. */
+  suppressed: Suppressed | undefined;
+  /** Of a composite: what leaves that remember were decided to be last, by name. */
+  leaves: Readonly<Record<string, "alarm" | "ok">>;
+  /** Of an event alarm: tick number of the newest event that hit it. */
+  eventTick: number;
   /** Whether receivers of notices have been told that it is not ok, since it last was (rule D4). */
-  readonly told: Map<string, boolean>;
+  told: ReadonlyMap<string, boolean>;
   /** Of the newest tick; not kept over a restart. */
-  verdict: Verdict;
+  verdict: Standing;
 }
 
 /** Servers as they were at the last complete tick before a send: what an effect is measured against. */
@@ -111,6 +130,8 @@ export interface Notice {
   readonly delivery: Delivery;
   /** For how long it is tried. */
   readonly maxAgeS: number;
+  /** The next repeat takes its place while it waits. */
+  readonly isRepeat: boolean;
   /** Not before this tick number. */
   readonly notBefore: number;
 }
@@ -123,28 +144,36 @@ export interface ClusterState {
   rules: ClusterRules | undefined;
   /** Between a stop and the next start nothing is sent. */
   stopped: boolean;
+  /** Everything is decided, and nothing is sent. */
+  shadow: boolean;
+  pauses: Pauses;
   /** Number and label of the newest tick. */
   tick: number;
   at: number;
   series: Series;
-  /** Sequence of the input that emptied the series last: ticks before it are not in the windows. */
-  seriesFrom: number;
-  /** Values of the newest tick, for people; not kept over a restart. */
+  /** Values of the newest tick: kept totals of counter meters among them, which are all that a restart keeps. */
   values: Readonly<Record<string, number>>;
-  readonly totals: Map<string, number>;
-  readonly members: Map<string, MemberState>;
+  members: ReadonlyMap<string, MemberState>;
   /** As of the last complete tick. */
-  completeMembers: Map<string, MemberState>;
+  completeMembers: ReadonlyMap<string, MemberState>;
   /** Known sources: number of the tick at which each last answered. */
   readonly lastOk: Map<string, number>;
+  /** For how many ticks in a row a source has not answered, and for how many its path has been away (rule T4). */
+  failing: ReadonlyMap<string, number>;
+  away: ReadonlyMap<string, number>;
+  /** Alarms by id, in the order of the rules. */
   readonly alarms: Map<string, AlarmState>;
+  /** The same in the order in which they are judged: what others refer to goes first. */
+  order: readonly AlarmState[];
+  /** Some alarm is of type event. Follows from the rules. */
+  hearsEvents: boolean;
   lane: Lane;
   /** Queues of notices by receiver, the next first. */
-  readonly notices: Map<string, Notice[]>;
+  notices: ReadonlyMap<string, readonly Notice[]>;
   /** Transition numbers of alarms that are gone: they go on when one comes back. */
-  readonly retired: Map<string, number>;
+  retired: ReadonlyMap<string, number>;
   /** Deliveries that have not ended, by id. */
-  readonly deliveries: Map<string, Delivery>;
+  deliveries: ReadonlyMap<string, Delivery>;
 }
 
 /** A cluster of which nothing is known. */
@@ -155,33 +184,38 @@ export function emptyCluster(clusterId: string): ClusterState {
     intervalMs: 10_000,
     rules: undefined,
     stopped: false,
+    shadow: false,
+    pauses: noEntries(),
     tick: -Infinity,
     at: 0,
-    series: createSeries(1, 10, []),
-    seriesFrom: 0,
+    series: createSeries(4, 10),
     values: {},
-    totals: new Map(),
-    members: new Map(),
-    completeMembers: new Map(),
+    members: noEntries(),
+    completeMembers: noEntries(),
     lastOk: new Map(),
+    failing: noEntries(),
+    away: noEntries(),
     alarms: new Map(),
+    order: [],
+    hearsEvents: false,
     lane: { phase: "idle" },
-    notices: new Map(),
-    retired: new Map(),
-    deliveries: new Map(),
+    notices: noEntries(),
+    retired: noEntries(),
+    deliveries: noEntries(),
   };
 }
 
-export const NOT_JUDGED: Verdict = {
-  kind: "unknown",
-  reason: "no tick has been judged since the service began to work",
-};
+const NO_LEAVES: AlarmState["leaves"] = {};
 
 /** An alarm that has never been evaluated, as Aodh starts one. */
 export function newAlarmState(alarm: Alarm): AlarmState {
   return {
+    // What every tick reads goes first: with many alarms it is memory that takes the time.
     alarm,
+    verdict: NOT_JUDGED,
     state: "insufficient data",
+    owed: undefined,
+    suppressed: undefined,
     reason: "Not evaluated yet",
     reasonData: undefined,
     stateAt: undefined,
@@ -189,24 +223,12 @@ export function newAlarmState(alarm: Alarm): AlarmState {
     anchor: -Infinity,
     slots: 0,
     sends: 0,
-    owed: undefined,
     held: undefined,
-    told: new Map(),
-    verdict: NOT_JUDGED,
+    repeats: 0,
+    leaves: NO_LEAVES,
+    eventTick: -Infinity,
+    told: noEntries(),
   };
-}
-
-/** Meters that the alarms read. */
-export function metersRead(rules: ClusterRules | undefined): Set<string> {
-  return new Set((rules?.alarms ?? []).map((alarm) => alarm.meterName));
-}
-
-/** Ticks that the windows of these rules reach back over, with the look-back window of rule J2. */
-export function ticksKept(rules: ClusterRules | undefined, intervalMs: number): number {
-  const needed = (rules?.alarms ?? []).map((alarm) =>
-    ticksFor(alarm.evaluationPeriods + 1, alarm.periodS, intervalMs / 1000),
-  );
-  return Math.max(4, ...needed);
 }
 
 /** Seconds → ticks, rounded up. */

@@ -1,27 +1,27 @@
 /** A seal → the sealed tick: sources add up to the cluster's meters. */
 
-import type { CounterMeter, MemberState } from "../model/meters.ts";
-import { METERS, worseState } from "../model/meters.ts";
-import type { ClusterSlice, SealedTick, SourceAtTick } from "../model/tick.ts";
-import type { Seal } from "./sealing.ts";
+import type { ClusterRules } from "../model/alarm.ts";
+import type { MemberState } from "../model/meters.ts";
+import { METERS, meterNamed, worseState } from "../model/meters.ts";
+import type { ClusterSlice, SealedTick, ServerParts, SourceAtTick } from "../model/tick.ts";
+import type { Seal, SourceSays } from "./sealing.ts";
 
 /** What the cluster was at its last folded tick. */
 export interface Before {
-  /** Kept totals of counter meters: they never fall. */
-  readonly totals: ReadonlyMap<string, number>;
+  /** With the kept totals of counter meters, which never fall. */
+  readonly values: Readonly<Record<string, number>>;
   readonly members: ReadonlyMap<string, MemberState>;
   /** Number of the tick at which each known source last answered. */
   readonly lastOk: ReadonlyMap<string, number>;
   readonly intervalMs: number;
+  readonly rules: Pick<ClusterRules, "expect"> | undefined;
 }
-
-const COUNTERS = METERS.filter((meter): meter is CounterMeter => meter.kind === "counter");
 
 /** Combines what the sources said (DESIGN section 5's meter table; covered seconds and marks for rules E1 and E4). */
 export function combine(seal: Seal, before: Before): SealedTick {
   const sources = [...seal.sources].map(([name, says]) => ({ name, says }));
   const slices = sources.flatMap(({ says }) => (says.ok && says.slice ? [says.slice] : []));
-  const complete = sources.length > 0 && sources.every(({ says }) => says.ok);
+  const complete = sources.length >= Math.max(1, before.rules?.expect ?? 0) && sources.every(({ says }) => says.ok);
   const members = mergeMembers(slices, before.members, complete);
   const values: Record<string, number> = {};
   const set = (name: string, value: number | undefined) => {
@@ -32,7 +32,7 @@ export function combine(seal: Seal, before: Before): SealedTick {
     switch (meter.kind) {
       case "counter": {
         const grown = sumOf(slices, (slice) => slice.increases[meter.name]);
-        const total = before.totals.get(meter.name);
+        const total = before.values[meter.name];
         set(meter.name, grown === undefined ? total : (total ?? 0) + grown);
         break;
       }
@@ -62,36 +62,67 @@ export function combine(seal: Seal, before: Before): SealedTick {
         break;
     }
   }
+  const servers = serverValues(slices);
   return {
     kind: "tick",
     number: seal.tick.number,
     at: seal.tick.at,
     values,
-    sources: sources.map(({ name, says }) =>
-      says.ok ? sourceAtTick(name, says.slice, before.intervalMs / 1000) : { name, coveredS: 0, error: says.reason },
-    ),
-    members: memberChanges(before.members, members),
+    sources: sources.map(({ name, says }) => sourceAtTick(name, says, before.intervalMs / 1000)),
+    members: memberChanges(before.members, members, slices),
+    ...(servers ? { servers } : {}),
   };
 }
-
-/** Names of the counter meters whose kept totals a tick carries on. */
-export const COUNTER_NAMES: readonly string[] = COUNTERS.map((meter) => meter.name);
 
 function perSecond(slice: ClusterSlice, counter: string): number | undefined {
   const grown = slice.increases[counter];
   return grown === undefined ? undefined : grown / slice.coveredS;
 }
 
-function sumOf(
-  slices: readonly ClusterSlice[],
-  partOf: (slice: ClusterSlice) => number | undefined,
-): number | undefined {
+function sumOf<T>(parts: readonly T[], of: (part: T) => number | undefined): number | undefined {
   let sum: number | undefined;
-  for (const slice of slices) {
-    const value = partOf(slice);
+  for (const part of parts) {
+    const value = of(part);
     if (value !== undefined) sum = (sum ?? 0) + value;
   }
   return sum;
+}
+
+/** What the servers say each by itself (rule J7): of a counter meter its increase, and its rate beside it. */
+function serverValues(slices: readonly ClusterSlice[]): SealedTick["servers"] {
+  const names = [...new Set(slices.flatMap((slice) => Object.keys(slice.servers ?? {})))].sort();
+  if (names.length === 0) return undefined;
+  return Object.fromEntries(names.map((name) => [name, valuesOf(name, slices)]));
+}
+
+function valuesOf(server: string, slices: readonly ClusterSlice[]): Record<string, number> {
+  const parts = slices.flatMap((slice) => {
+    const own = slice.servers?.[server];
+    return own ? [{ own, coveredS: slice.coveredS }] : [];
+  });
+  const names = (of: (own: ServerParts) => object) => new Set(parts.flatMap(({ own }) => Object.keys(of(own))));
+  const values: Record<string, number> = {};
+  for (const counter of names(({ increases }) => increases)) {
+    values[counter] = sumOf(parts, ({ own }) => own.increases[counter]) ?? 0;
+    const timed = parts.filter(({ coveredS }) => coveredS > 0);
+    const rate = sumOf(timed, ({ own, coveredS }) => {
+      const grown = own.increases[counter];
+      return grown === undefined ? undefined : grown / coveredS;
+    });
+    if (rate !== undefined && meterNamed(`${counter}.rate`)) values[`${counter}.rate`] = rate;
+  }
+  for (const name of names(({ sums }) => sums)) values[name] = sumOf(parts, ({ own }) => own.sums[name]) ?? 0;
+  for (const name of names(({ means }) => means)) {
+    const weight = sumOf(parts, ({ own }) => own.means[name]?.weight);
+    const sum = sumOf(parts, ({ own }) => own.means[name]?.sum);
+    if (weight && sum !== undefined) values[name] = sum / weight;
+  }
+  for (const meter of METERS) {
+    if (meter.kind !== "ratio" || !meter.over.every((name) => name in values)) continue;
+    const total = (of: readonly string[]) => of.reduce((sum, name) => sum + (values[name] ?? 0), 0);
+    if (total(meter.over) > 0) values[meter.name] = (100 * total(meter.of)) / total(meter.over);
+  }
+  return values;
 }
 
 function meanOf(slices: readonly ClusterSlice[], name: string): number | undefined {
@@ -128,11 +159,16 @@ function ownValue(name: string, seal: Seal, before: Before): number | undefined 
 }
 
 /** A source that answered without a row of this cluster covered its tick all the same: there is nothing of it there. */
-function sourceAtTick(name: string, slice: ClusterSlice | undefined, intervalS: number): SourceAtTick {
+function sourceAtTick(name: string, says: SourceSays, intervalS: number): SourceAtTick {
+  if (!says.ok) return { name, coveredS: 0, error: says.reason, ...(says.away ? { away: true as const } : {}) };
+  const { slice } = says;
   if (!slice) return { name, coveredS: intervalS };
   return {
     name,
     coveredS: slice.coveredS,
+    pid: slice.baseline.process.pid,
+    ...(slice.fresh ? { fresh: true as const } : {}),
+    ...(slice.raw ? { raw: slice.raw } : {}),
     ...(slice.reload ? { reload: true as const } : {}),
     ...(slice.gap ? { gap: true as const } : {}),
     ...(slice.open ? { open: true as const } : {}),
@@ -167,9 +203,12 @@ function countMembers(members: ReadonlyMap<string, MemberState>, states: readonl
 function memberChanges(
   before: ReadonlyMap<string, MemberState>,
   after: ReadonlyMap<string, MemberState>,
+  slices: readonly ClusterSlice[],
 ): SealedTick["members"] {
-  const names = [...new Set([...before.keys(), ...after.keys()])].sort();
-  return names
-    .filter((name) => before.get(name) !== after.get(name))
-    .map((name) => [name, after.get(name) ?? null] as const);
+  const changed = [...after.keys(), ...before.keys()].filter((name) => before.get(name) !== after.get(name));
+  return [...new Set(changed)].sort().map((name) => {
+    const proxy = slices.find((slice) => slice.proxies?.[name] !== undefined)?.proxies?.[name];
+    const state = after.get(name) ?? null;
+    return proxy === undefined ? ([name, state] as const) : ([name, state, proxy] as const);
+  });
 }

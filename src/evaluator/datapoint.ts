@@ -1,72 +1,133 @@
-/** One window of one alarm → a datapoint (rules E1–E4, J6). */
+/** One window of one rule → a datapoint (rules E1–E6, J6). */
 
-import type { Alarm, Comparison } from "../model/alarm.ts";
+import type { Comparison, ThresholdRule } from "../model/alarm.ts";
 import { compare } from "../model/alarm.ts";
 import { meterNamed } from "../model/meters.ts";
+import type { Probe, Readings } from "./readings.ts";
 import type { Series } from "./series.ts";
+import { lowerBoundOf, resultOf, statisticOf } from "./statistic.ts";
 import type { Evidence, Window } from "./window.ts";
-import { activeServersIn, evidenceOf, lowerBoundOf, mayHideTraffic, spansUnevenly, statisticOf } from "./window.ts";
+import { activeServersIn, evidenceOf, mayHideTraffic, spansUnevenly } from "./window.ts";
 
 /**
  * `value`: known. `missing`: the window was seen and holds nothing (rule E2). `unknown`: not enough evidence;
- * `lacking` says whose fault and since when, `proved` what a lower bound shows all the same (rule E3).
+ * `silentTicks` says for how long a source has been silent, `proved` what a lower bound shows all the same (rule E3).
  */
 export type Datapoint =
-  | { readonly kind: "value"; readonly value: number; readonly breaches: boolean; readonly clears: boolean }
+  | {
+      readonly kind: "value";
+      readonly value: number;
+      readonly breaches: boolean;
+      readonly clears: boolean;
+      /** Samples in the window, where outliers are looked for. */
+      readonly samples?: number;
+    }
   | { readonly kind: "missing" }
   | {
       readonly kind: "unknown";
       readonly reason: string;
+      /** `undefined`: nobody's silence is the cause, and no policy applies. */
       readonly silentTicks: number | undefined;
       /** Whether the window surely breaches (`true`), surely does not (`false`), or neither can be said. */
       readonly proved: boolean | undefined;
+      /** Where it surely does not breach: whether it surely clears, too. */
+      readonly clears: boolean;
       /** What was seen, `undefined` when nothing. */
       readonly value: number | undefined;
     };
 
-/** The datapoint of one window. */
-export function datapointOf(series: Series, alarm: Alarm, window: Window): Datapoint {
-  // Tocsin's own meters are made at every seal, whatever the sources say (rule E6).
-  const own = meterNamed(alarm.meterName)?.kind === "own";
-  const evidence: Evidence = own ? { kind: "complete" } : evidenceOf(series, window);
-  if (alarm.per === "active_server") return perActiveServer(series, alarm, window, evidence);
-  return datapointFrom(series, alarm, window, evidence, 1);
+/** What datapoints are made from: a cluster's own readings, or one server's, under the cluster's evidence. */
+export interface Source {
+  readonly series: Series;
+  readonly readings: Readings;
+  /** Sources that must report (rule T4); 0: those that were seen. */
+  readonly expect: number;
 }
 
-function perActiveServer(series: Series, alarm: Alarm, window: Window, evidence: Evidence): Datapoint {
-  const servers = activeServersIn(series, window);
+const MISSING: Datapoint = { kind: "missing" };
+
+/** The datapoint of one window. */
+export function datapointOf(source: Source, probe: Probe, rule: ThresholdRule, window: Window): Datapoint {
+  const evidence = evidenceFor(source, probe, rule, window);
+  if (rule.per === "active_server") return perActiveServer(source, probe, rule, window, evidence);
+  return datapointFrom(source, probe, rule, window, evidence, 1);
+}
+
+const COMPLETE: Evidence = { kind: "complete" };
+
+function evidenceFor({ series, expect }: Source, probe: Probe, rule: ThresholdRule, window: Window): Evidence {
+  if (window.from < probe.ring.since) {
+    return { kind: "ours", reason: "the meter is read since the rules changed: the window must fill" };
+  }
+  // Tocsin's own meters are made at every seal, whatever the sources say (rule E6).
+  if (meterNamed(rule.meterName)?.kind === "own") return COMPLETE;
+  return evidenceOf(series, window, expect);
+}
+
+function perActiveServer(
+  source: Source,
+  probe: Probe,
+  rule: ThresholdRule,
+  window: Window,
+  evidence: Evidence,
+): Datapoint {
+  const servers = activeServersIn(source.series, window, source.expect);
   if (servers === undefined) {
     const reason = "no tick of the window says how many servers are active";
-    return { kind: "unknown", reason, silentTicks: silence(evidence), proved: undefined, value: undefined };
+    return {
+      kind: "unknown",
+      reason,
+      silentTicks: silence(evidence),
+      proved: undefined,
+      clears: false,
+      value: undefined,
+    };
   }
-  if (servers > 0) return datapointFrom(series, alarm, window, evidence, servers);
+  if (servers > 0) return datapointFrom(source, probe, rule, window, evidence, servers);
   // No server is active: any load is too much for none, and nothing else can be said.
-  const total = statisticOf(series, window, alarm.meterName, alarm.statistic);
-  const upward = alarm.comparison === "gt" || alarm.comparison === "ge";
+  const total = statisticOf(source.series, probe, window, rule);
+  const upward = rule.comparison === "gt" || rule.comparison === "ge";
   const proved = upward && total !== undefined && total > 0 ? true : undefined;
-  return { kind: "unknown", reason: "no server is active", silentTicks: undefined, proved, value: total };
+  return {
+    kind: "unknown",
+    reason: "no server is active",
+    silentTicks: undefined,
+    proved,
+    clears: false,
+    value: total,
+  };
 }
 
-function datapointFrom(series: Series, alarm: Alarm, window: Window, evidence: Evidence, servers: number): Datapoint {
-  const { comparison, threshold, clearThreshold, meterName, statistic } = alarm;
-  const uneven =
-    statistic === "avg" && meterNamed(meterName)?.kind === "rate" ? spansUnevenly(series, window) : undefined;
+function datapointFrom(
+  { series }: Source,
+  probe: Probe,
+  rule: ThresholdRule,
+  window: Window,
+  evidence: Evidence,
+  servers: number,
+): Datapoint {
+  const { comparison, threshold, clearThreshold, meterName } = rule;
+  const uneven = !probe.ring.isIncrease ? undefined : spansUnevenly(series, window);
   if (evidence.kind !== "complete" || uneven !== undefined) {
-    const bound = lowerBoundOf(series, window, meterName, statistic);
+    const bound = lowerBoundOf(series, probe, window, rule);
     const value = bound === undefined ? undefined : bound / servers;
     const proved = value === undefined ? undefined : provedBy(value, comparison, threshold);
     const reason = evidence.kind === "complete" ? (uneven ?? "") : evidence.reason;
-    return { kind: "unknown", reason, silentTicks: silence(evidence), proved, value };
+    const clears = proved === false && value !== undefined && !compare(value, comparison, clearThreshold);
+    return { kind: "unknown", reason, silentTicks: silence(evidence), proved, clears, value };
   }
-  const total = statisticOf(series, window, meterName, statistic);
-  if (total === undefined) return { kind: "missing" };
+  const total = statisticOf(series, probe, window, rule);
+  if (total === undefined) return MISSING;
   const value = total / servers;
   const breaches = compare(value, comparison, threshold);
   if (isLow(comparison, breaches)) {
     const hidden = mayHideTraffic(series, window, meterName);
-    if (hidden) return { kind: "unknown", reason: hidden, silentTicks: undefined, proved: undefined, value };
+    if (hidden)
+      return { kind: "unknown", reason: hidden, silentTicks: undefined, proved: undefined, clears: false, value };
   }
-  return { kind: "value", value, breaches, clears: !compare(value, comparison, clearThreshold) };
+  const clears = clearThreshold === threshold ? !breaches : !compare(value, comparison, clearThreshold);
+  if (!probe.counts) return { kind: "value", value, breaches, clears };
+  return { kind: "value", value, breaches, clears, samples: resultOf(series, probe.counts, window) ?? 0 };
 }
 
 /** A low verdict says that there is little: `lt`/`le` breaching, `gt`/`ge` not breaching (rule E4). */

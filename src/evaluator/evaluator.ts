@@ -3,28 +3,18 @@
  * each cluster's inputs to its runner; the one part of the evaluator that does I/O.
  */
 
+import { TocsinError } from "../lib/errors.ts";
 import type { ClusterRules } from "../model/alarm.ts";
-import type { Command, Decision, Outcome, Start } from "../model/decision.ts";
-import type { SealedTick, Tick } from "../model/tick.ts";
+import type { Command, Decision, EventInput, Outcome, Start } from "../model/decision.ts";
+import type { Tick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
-import type {
-  Clock,
-  Dispatcher,
-  Ledger,
-  LedgerCluster,
-  Logger,
-  OutcomeSink,
-  SampleBus,
-  SampleStore,
-  Timer,
-} from "../ports.ts";
+import type { Clock, Dispatcher, Ledger, Logger, OutcomeSink, SampleBus, SampleStore, Timer } from "../ports.ts";
 import type { ClusterState } from "./cluster.ts";
 import { emptyCluster } from "./cluster.ts";
-import { fold } from "./fold.ts";
+import { restoreCluster } from "./restore.ts";
 import { ClusterRunner } from "./runner.ts";
 import type { Seal } from "./sealing.ts";
 import { Sealer } from "./sealing.ts";
-import { fillWindows, loadCluster, ticksToRead } from "./snapshot.ts";
 
 export interface EvaluatorOptions {
   readonly clock: Clock;
@@ -44,6 +34,11 @@ export class Evaluator implements OutcomeSink {
   readonly #sealer: Sealer;
   readonly #runners = new Map<string, ClusterRunner>();
   readonly #deadlines = new Set<Timer>();
+  /** Seals that wait for their turn: folding yields to the event loop now and then. */
+  readonly #waiting: Seal[] = [];
+  #turn: Timer | undefined;
+  #newestTick: Tick | undefined;
+  #start: Start | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: EvaluatorOptions) {
@@ -56,7 +51,7 @@ export class Evaluator implements OutcomeSink {
     const { ledger, log, store } = this.#options;
     let newest: Tick | undefined;
     for (const saved of await ledger.load()) {
-      const cluster = await restoreCluster(saved, ledger, store, log);
+      const cluster = await restoreCluster(saved, { ledger, store }, log);
       if (cluster.tick > (newest?.number ?? -Infinity)) newest = { number: cluster.tick, at: cluster.at };
       this.#add(cluster);
     }
@@ -76,6 +71,7 @@ export class Evaluator implements OutcomeSink {
     for (const { clusterId } of rules) if (!this.#runners.has(clusterId)) this.#add(emptyCluster(clusterId));
     const ofCluster = new Map(rules.map((own) => [own.clusterId, own]));
     const done: Promise<void>[] = [];
+    this.#start = start;
     for (const [clusterId, runner] of this.#runners) {
       const { cluster } = runner;
       const own = ofCluster.get(clusterId) ?? withoutAlarms(cluster);
@@ -84,7 +80,7 @@ export class Evaluator implements OutcomeSink {
       for (const source of [...cluster.lastOk.keys()].filter((name) => !isConfigured(name))) {
         done.push(runner.input({ kind: "command", command: "forget", source } satisfies Command));
       }
-      if (JSON.stringify(own) !== JSON.stringify(cluster.rules)) {
+      if (differ(own, cluster.rules)) {
         done.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
       }
       if (ofCluster.has(clusterId)) this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
@@ -93,8 +89,47 @@ export class Evaluator implements OutcomeSink {
     this.#unsubscribe = this.#options.bus.subscribe((report) => this.#take(this.#sealer.report(report)));
   }
 
+  /**
+   * Applies a revision of the rules while the service runs: of a cluster that is known, or of a new one. `undefined`
+   * rules retire its alarms. Resolves when that is durable; an equal revision is none.
+   */
+  async revise(clusterId: string, rules: ClusterRules | undefined): Promise<void> {
+    const known = this.#runners.get(clusterId);
+    const revision = rules ?? (known && withoutAlarms(known.cluster));
+    if (!revision || (known && !differ(revision, known.cluster.rules))) return;
+    const runner = known ?? this.#add(emptyCluster(clusterId));
+    const start = this.#start;
+    if (!known && start) {
+      void runner.input({
+        ...start,
+        number: this.#newestTick?.number ?? start.number,
+        at: this.#newestTick?.at ?? start.at,
+      });
+    }
+    if (rules && !this.#sealer.has(clusterId)) this.#sealer.add(clusterId, [...runner.cluster.lastOk.keys()]);
+    await runner.command({ kind: "command", command: "rules", rules: revision });
+  }
+
+  /** Folds a person's command. Throws `E403` when there is no such cluster, `E404` while its record cannot be written. */
+  async command(clusterId: string, command: Command): Promise<void> {
+    const runner = this.#runners.get(clusterId);
+    if (!runner) throw new TocsinError("E403", `there is no cluster ${clusterId}`);
+    await runner.command(command);
+  }
+
+  /** Hands an event to the clusters that hear it, or to the one that it names. Returns how many took it. */
+  async event(event: EventInput): Promise<number> {
+    const { cluster_id: only } = event.traits;
+    const hearing = [...this.#runners.values()].filter(
+      ({ cluster }) => cluster.hearsEvents && (only === undefined || only === cluster.clusterId),
+    );
+    await Promise.all(hearing.map((runner) => runner.command(event)));
+    return hearing.length;
+  }
+
   /** A tick begins: it will be sealed by its deadline at the latest. */
   tick(tick: Tick): void {
+    this.#newestTick = tick;
     this.#sealer.openTick(tick);
     const timer = this.#options.clock.after(this.#options.evaluationDelayMs, () => {
       this.#deadlines.delete(timer);
@@ -125,6 +160,7 @@ export class Evaluator implements OutcomeSink {
   /** No more ticks are taken; outcomes still are. */
   stopTicks(): void {
     this.#unsubscribe?.();
+    this.#turn?.cancel();
     for (const timer of this.#deadlines) timer.cancel();
     this.#deadlines.clear();
   }
@@ -141,44 +177,48 @@ export class Evaluator implements OutcomeSink {
     await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
   }
 
-  #add(cluster: ClusterState): void {
+  #add(cluster: ClusterState): ClusterRunner {
     const { clock, log, ledger, store, dispatcher, onDecision = () => {} } = this.#options;
     const ports = { clock, log, ledger, store, dispatcher, sealer: this.#sealer, onDecision };
-    this.#runners.set(cluster.clusterId, new ClusterRunner(cluster, ports));
+    const runner = new ClusterRunner(cluster, ports);
+    this.#runners.set(cluster.clusterId, runner);
+    return runner;
   }
 
   #take(seals: readonly Seal[]): void {
-    for (const seal of seals) this.#runners.get(seal.clusterId)?.seal(seal);
+    for (const seal of seals) this.#waiting.push(seal);
+    if (this.#turn === undefined) this.#fold();
   }
+
+  /** Folds what waits, a few milliseconds at a time: requests and answers are not kept waiting by many clusters. */
+  #fold(): void {
+    const { clock } = this.#options;
+    const until = clock.monotonic() + TURN_MS;
+    let folded = 0;
+    while (folded < this.#waiting.length && clock.monotonic() <= until) {
+      const seal = this.#waiting[folded++];
+      if (seal) this.#runners.get(seal.clusterId)?.seal(seal);
+    }
+    this.#waiting.splice(0, folded);
+    this.#turn =
+      this.#waiting.length === 0
+        ? undefined
+        : clock.after(0, () => {
+            this.#turn = undefined;
+            this.#fold();
+          });
+  }
+}
+
+/** Longest that folding holds the event loop at a time, ms. */
+const TURN_MS = 4;
+
+/** Revisions are compared as they are recorded. */
+function differ(a: ClusterRules, b: ClusterRules | undefined): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b);
 }
 
 /** A cluster whose rule file is gone keeps its lane and its ledger, but no alarm. */
 function withoutAlarms(cluster: ClusterState): ClusterRules | undefined {
   return cluster.rules && { ...cluster.rules, alarms: [] };
-}
-
-async function restoreCluster(
-  saved: LedgerCluster,
-  ledger: Ledger,
-  store: SampleStore,
-  log: Logger,
-): Promise<ClusterState> {
-  const { snapshot, rules } = saved;
-  const { clusterId } = snapshot;
-  const cluster = loadCluster(clusterId, snapshot.seq, snapshot.doc, rules);
-  const after = cluster.tick - ticksToRead(cluster);
-  const ticks = new Map<number, SealedTick>();
-  for (const { seq, tick } of await store.ticks(clusterId, after)) ticks.set(seq, tick);
-  for (const { seq, input } of await ledger.ticks(clusterId, after)) if (input.kind === "tick") ticks.set(seq, input);
-  const inOrder = [...ticks].sort(([a], [b]) => a - b).map(([seq, tick]) => ({ seq, tick }));
-  fillWindows(cluster, inOrder);
-  for (const { seq, tick } of inOrder) {
-    if (seq <= cluster.seq) continue;
-    if (seq > cluster.seq + 1) log.warn("recorded ticks are missing", { cluster_id: clusterId, before_seq: seq });
-    cluster.seq = seq - 1;
-    const { decisions } = fold(cluster, tick);
-    // Ticks with decisions are committed with them: these had none, and must have none again.
-    if (decisions.length > 0) log.error("a recorded tick decides otherwise now", { cluster_id: clusterId, seq });
-  }
-  return cluster;
 }

@@ -1,5 +1,6 @@
 /** What one folding step gathers: decisions, and the deliveries they touch. */
 
+import { withEntry, withoutEntry } from "../lib/maps.ts";
 import { uuidV5 } from "../lib/uuid.ts";
 import type { Action } from "../model/alarm.ts";
 import type { Decision, Delivery, DeliveryEnd, Notification } from "../model/decision.ts";
@@ -9,7 +10,7 @@ export interface Folding {
   readonly cluster: ClusterState;
   readonly decisions: Decision[];
   /** Deliveries as they are after the step, by id. */
-  readonly touched: Map<string, Delivery>;
+  touched: ReadonlyMap<string, Delivery>;
 }
 
 /** Namespace of `webhook-id`s: a constant of this program. */
@@ -49,8 +50,9 @@ export function newDelivery(
 
 /** Keeps a delivery that has not ended. */
 export function put(folding: Folding, delivery: Delivery): Delivery {
-  folding.cluster.deliveries.set(delivery.id, delivery);
-  folding.touched.set(delivery.id, delivery);
+  const { cluster } = folding;
+  cluster.deliveries = withEntry(cluster.deliveries, delivery.id, delivery);
+  folding.touched = withEntry(folding.touched, delivery.id, delivery);
   return delivery;
 }
 
@@ -74,7 +76,8 @@ export function claim(folding: Folding, delivery: Delivery): Delivery {
 
 /** Ends a delivery. */
 export function end(folding: Folding, delivery: Delivery, how: DeliveryEnd, reason: string): void {
-  folding.cluster.deliveries.delete(delivery.id);
-  folding.touched.set(delivery.id, { ...delivery, status: how, reason });
+  const { cluster } = folding;
+  cluster.deliveries = withoutEntry(cluster.deliveries, delivery.id);
+  folding.touched = withEntry(folding.touched, delivery.id, { ...delivery, status: how, reason });
   folding.decisions.push({ d: "end", at: folding.cluster.at, delivery: delivery.id, end: how, reason });
 }

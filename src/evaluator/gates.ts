@@ -1,7 +1,8 @@
-/** What holds a control action back, each gate with a name and a reason (rules A3, A5, L). */
+/** What holds an action back, each gate with a name and a reason (rules A3, A5, L). */
 
 import type { Gate, Notification } from "../model/decision.ts";
 import type { AlarmState, ClusterState, Owed } from "./cluster.ts";
+import { pausedBecause } from "./pause.ts";
 
 export interface Held {
   readonly gate: Gate;
@@ -24,6 +25,11 @@ export function worldGate(cluster: ClusterState, alarm: AlarmState, owed: Pick<O
     return { gate: "direction", reason: "without data only a scale-out may be sent" };
   }
   const { verdict } = alarm;
+  if (verdict.kind === "stopped") return { gate: verdict.gate, reason: verdict.reason };
+  const suppressor = suppressorOf(cluster, alarm);
+  if (suppressor !== undefined) return { gate: "suppressor", reason: suppressor };
+  const paused = pausedBecause(cluster, owed.direction);
+  if (paused !== undefined) return { gate: "pause", reason: paused };
   if (verdict.kind === "unknown") return { gate: "evidence", reason: verdict.reason };
   if (verdict.kind === "insufficient data" && alarm.state !== "insufficient data") {
     return { gate: "evidence", reason: "too few datapoints at the newest tick" };
@@ -35,9 +41,18 @@ export function worldGate(cluster: ClusterState, alarm: AlarmState, owed: Pick<O
   return undefined;
 }
 
+/** Why a suppressor holds the alarm's actions, notices too; `undefined`: none does. */
+export function suppressorOf(cluster: ClusterState, { alarm }: AlarmState): string | undefined {
+  for (const id of alarm.suppressedBy) {
+    const suppressor = cluster.alarms.get(id);
+    if (suppressor?.state === "alarm") return `alarm ${suppressor.alarm.name} suppresses it`;
+  }
+  return undefined;
+}
+
 /** Rule L1: an evaluated alarm with a scale-out receiver that is in alarm or owed. */
 function asksOut(alarm: AlarmState): boolean {
-  if (!alarm.alarm.enabled) return false;
+  if (alarm.verdict.kind === "stopped") return false;
   if (alarm.owed?.direction === "out" && !alarm.owed.isRepeat) return true;
   const outward = alarm.alarm.actions.alarm.some((action) => action.class === "control" && action.direction === "out");
   return alarm.state === "alarm" && outward;

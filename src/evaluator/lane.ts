@@ -14,7 +14,6 @@
  * as settling lasts, it is not waited for any longer.
  */
 
-import { backoffS } from "../lib/backoff.ts";
 import type { Direction } from "../model/alarm.ts";
 import type { EffectLabel, Outcome } from "../model/decision.ts";
 import type { AlarmState, Called, Flight, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
@@ -23,11 +22,11 @@ import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
 import { claim, deliveryId, end, newDelivery, put } from "./folding.ts";
 import { gateOf, stillAsks } from "./gates.ts";
+import { enqueueNotice } from "./notices.ts";
+import { waitTicks } from "./retry.ts";
 
 /** Longest that a 403 is taken for a passing fault of the receiver's own authentication, seconds (rule D1). */
 const FORBIDDEN_FOR_S = 600;
-/** A Retry-After is believed within these bounds, seconds. */
-const RETRY_AFTER_S = { least: 1, most: 300 };
 
 /** Moves settling and cooldown on at a tick, before repeats are looked at (rule L2). */
 export function advanceLane(folding: Folding, complete: boolean): void {
@@ -56,7 +55,23 @@ function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const servers = change?.servers ?? [];
   folding.decisions.push({ d: "effect", at: cluster.at, alarmId, transition, effect, direction, ticks, servers });
   cluster.lane = { phase: "cooldown", direction, sentTick };
-  if (!effective) owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), cluster.tick);
+  if (effective) return;
+  owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), cluster.tick);
+  if (effect === "no_effect" && lane.unsure.length === 0) tellNoEffect(folding, lane, ticks);
+}
+
+/** Tells those whom the receivers name for the case that an accepted action changed nothing. */
+function tellNoEffect(folding: Folding, { owed }: Settling, ticks: number): void {
+  const { cluster } = folding;
+  const alarm = cluster.alarms.get(owed.notification.alarmId);
+  if (!alarm) return;
+  for (const { action } of owed.receivers) {
+    for (const notice of action.onNoEffect ?? []) {
+      const waited = (ticks * cluster.intervalMs) / 1000;
+      const reason = `Receiver ${action.receiver} accepted the action, and no server came or went within ${waited} s`;
+      enqueueNotice(folding, alarm, notice, alarm.sends++, { ...owed.notification, reason }, false);
+    }
+  }
 }
 
 function cooldownS(folding: Folding, direction: Direction): number {
@@ -67,7 +82,9 @@ function cooldownS(folding: Folding, direction: Direction): number {
 /** Sends what is owed as far as gates allow; journals what they hold; drops repeats that they hold. */
 export function offer(folding: Folding): void {
   const { cluster } = folding;
-  for (const alarm of inOrder(cluster.alarms.values())) {
+  const owing: AlarmState[] = [];
+  for (const alarm of cluster.alarms.values()) if (alarm.owed) owing.push(alarm);
+  for (const alarm of inOrder(owing)) {
     const { owed } = alarm;
     if (!owed) continue;
     const held = gateOf(cluster, alarm, owed);
@@ -86,9 +103,10 @@ export function offer(folding: Folding): void {
 }
 
 /** Scale-outs first, then the oldest, then the order of the rules. */
-function inOrder(alarms: Iterable<AlarmState>): AlarmState[] {
+function inOrder(alarms: readonly AlarmState[]): readonly AlarmState[] {
+  if (alarms.length < 2) return alarms;
   const rank = ({ owed }: AlarmState) => (owed?.direction === "out" ? 0 : 1);
-  return [...alarms].sort((a, b) => rank(a) - rank(b) || (a.owed?.since ?? 0) - (b.owed?.since ?? 0));
+  return alarms.toSorted((a, b) => rank(a) - rank(b) || (a.owed?.since ?? 0) - (b.owed?.since ?? 0));
 }
 
 /** A scale-out asks that a scale-in of which nothing was written yet be left (rule L1). */
@@ -107,13 +125,14 @@ function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
   leaveSettling(folding);
   alarm.owed = undefined;
   alarm.held = undefined;
+  if (owed.isRepeat && alarm.alarm.maxRepeats !== undefined) alarm.repeats++;
   if (!first) return;
   const sent: Sent = {
     alarmId: alarm.alarm.id,
     transition: owed.transition,
     direction: owed.direction,
     sentTick: cluster.tick,
-    membersBefore: new Map(cluster.completeMembers),
+    membersBefore: cluster.completeMembers,
     owed,
   };
   call(folding, alarm, sent, first, rest, []);
@@ -147,6 +166,14 @@ function call(
 ): void {
   const { cluster } = folding;
   const fresh = newDelivery(folding, alarm, pending.action, pending.repeat, sent.owed.notification);
+  if (cluster.shadow) {
+    end(folding, cluster.deliveries.get(fresh.id) ?? fresh, "shadow", "shadow mode: nothing is sent");
+    const done = [...called, { pending, outcome: "accepted" as const, waitTicks: 0 }];
+    const [next, ...others] = rest;
+    if (next) call(folding, alarm, sent, next, others, done);
+    else land(folding, sent, done);
+    return;
+  }
   const delivery = claim(folding, cluster.deliveries.get(fresh.id) ?? fresh);
   const current = { ...pending, attempts: delivery.attempts, firstTick: pending.firstTick ?? cluster.tick };
   cluster.lane = { phase: "in flight", ...sent, deliveryId: delivery.id, current, rest, called, cancelAsked: false };
@@ -202,17 +229,9 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
         return done("rejected");
       }
       put(folding, { ...delivery, status: "waiting", reason });
-      return { pending, outcome: "not_run", waitTicks: waitTicks(folding, outcome, delivery.attempts) };
+      return { pending, outcome: "not_run", waitTicks: waitTicks(cluster, outcome, delivery.attempts) };
     }
   }
-}
-
-/** Ticks before the next attempt: what the receiver asked for, else our own back-off. */
-export function waitTicks(folding: Folding, outcome: Outcome, attempts: number): number {
-  const asked = outcome.retryAfterS;
-  const seconds =
-    asked === undefined ? backoffS(attempts) : Math.min(Math.max(asked, RETRY_AFTER_S.least), RETRY_AFTER_S.most);
-  return Math.max(1, ticksOf(seconds, folding.cluster));
 }
 
 /** What follows from what the receivers did. */

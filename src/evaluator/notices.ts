@@ -3,12 +3,13 @@
  * flight at a time for each receiver; the head of a queue that waits for its next attempt holds the rest.
  */
 
+import { withEntry, withoutEntry } from "../lib/maps.ts";
 import type { Action } from "../model/alarm.ts";
 import type { Delivery, Notification, Outcome } from "../model/decision.ts";
 import type { AlarmState, Notice } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { claim, end, newDelivery, put } from "./folding.ts";
-import { waitTicks } from "./lane.ts";
+import { waitTicks } from "./retry.ts";
 
 /** Puts a notice at the end of its receiver's queue; a repeat takes the place of one that is still there. */
 export function enqueueNotice(
@@ -17,18 +18,20 @@ export function enqueueNotice(
   action: Action,
   repeat: number,
   notification: Notification,
+  isRepeat: boolean,
 ): void {
-  const { notices } = folding.cluster;
-  const queue = notices.get(action.receiver) ?? [];
-  const stale = queue.filter(({ delivery }) => repeat > 0 && isWaitingRepeat(delivery, alarm.alarm.id));
+  const { cluster } = folding;
+  const queue = cluster.notices.get(action.receiver) ?? [];
+  const stale = queue.filter((one) => isRepeat && isWaitingRepeat(one, alarm.alarm.id));
   for (const { delivery } of stale) end(folding, delivery, "superseded", "replaced by the next repeat");
   const delivery = put(folding, newDelivery(folding, alarm, action, repeat, notification));
-  const notice: Notice = { delivery, maxAgeS: action.maxAgeS, notBefore: -Infinity };
-  notices.set(action.receiver, [...queue.filter((one) => !stale.includes(one)), notice]);
+  const notice: Notice = { delivery, maxAgeS: action.maxAgeS, notBefore: -Infinity, isRepeat };
+  const rest = queue.filter((one) => !stale.includes(one));
+  cluster.notices = withEntry(cluster.notices, action.receiver, [...rest, notice]);
 }
 
-function isWaitingRepeat(delivery: Delivery, alarmId: string): boolean {
-  return delivery.alarmId === alarmId && delivery.repeat > 0 && delivery.status === "waiting";
+function isWaitingRepeat({ delivery, isRepeat }: Notice, alarmId: string): boolean {
+  return isRepeat && delivery.alarmId === alarmId && delivery.status === "waiting";
 }
 
 /** Claims the head of each queue that may go. */
@@ -45,11 +48,18 @@ export function pumpNotices(folding: Folding): void {
         rest = rest.slice(1);
         continue;
       }
+      if (cluster.shadow) {
+        end(folding, head.delivery, "shadow", "shadow mode: nothing is sent");
+        rememberTelling(folding, head.delivery);
+        rest = rest.slice(1);
+        continue;
+      }
       if (cluster.tick < head.notBefore) break;
       rest = [{ ...head, delivery: claim(folding, head.delivery) }, ...rest.slice(1)];
     }
-    if (rest.length > 0) cluster.notices.set(receiver, rest);
-    else cluster.notices.delete(receiver);
+    if (rest === queue && rest.length > 0) continue;
+    cluster.notices =
+      rest.length > 0 ? withEntry(cluster.notices, receiver, rest) : withoutEntry(cluster.notices, receiver);
   }
 }
 
@@ -64,29 +74,32 @@ function whyNot(folding: Folding, { delivery, maxAgeS }: Notice): readonly ["exp
 
 /** Folds the outcome of a notice's attempt. */
 export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Outcome): void {
-  const { notices } = folding.cluster;
-  const queue = notices.get(delivery.receiver) ?? [];
+  const { cluster } = folding;
+  const queue = cluster.notices.get(delivery.receiver) ?? [];
+  const keep = (rest: readonly Notice[]) => {
+    cluster.notices = withEntry(cluster.notices, delivery.receiver, rest);
+  };
   const [head, ...rest] = queue;
   if (head?.delivery.id !== delivery.id) return;
   switch (outcome.outcome) {
     case "accepted":
       end(folding, delivery, "delivered", outcome.reason);
       rememberTelling(folding, delivery);
-      notices.set(delivery.receiver, rest);
+      keep(rest);
       return;
     case "busy":
     case "rejected":
       end(folding, delivery, "rejected", outcome.reason);
       forgetTelling(folding, delivery);
-      notices.set(delivery.receiver, rest);
+      keep(rest);
       return;
     case "not_run":
     case "uncertain":
     case "cancelled": {
       // What may have run is sent again under the same id: the receiver can tell.
       const waiting = put(folding, { ...delivery, status: "waiting", reason: outcome.reason });
-      const notBefore = folding.cluster.tick + waitTicks(folding, outcome, delivery.attempts);
-      notices.set(delivery.receiver, [{ ...head, delivery: waiting, notBefore }, ...rest]);
+      const notBefore = cluster.tick + waitTicks(cluster, outcome, delivery.attempts);
+      keep([{ ...head, delivery: waiting, notBefore }, ...rest]);
       return;
     }
   }
@@ -94,15 +107,24 @@ export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Out
 
 /** The receiver has learnt that the alarm is not ok, or that it is again. */
 function rememberTelling(folding: Folding, { notification, receiver, alarmId }: Delivery): void {
-  const told = folding.cluster.alarms.get(alarmId)?.told;
-  if (notification.current === "ok") told?.delete(receiver);
-  else told?.set(receiver, true);
+  const alarm = folding.cluster.alarms.get(alarmId);
+  if (!alarm) return;
+  const isOk = notification.current === "ok";
+  alarm.told = isOk ? withoutEntry(alarm.told, receiver) : withEntry(alarm.told, receiver, true);
 }
 
 /** The receiver did not learn of a state that is not ok: unless it learnt of another, the return to ok is no news. */
 function forgetTelling(folding: Folding, { notification, receiver, alarmId, repeat }: Delivery): void {
-  const told = folding.cluster.alarms.get(alarmId)?.told;
-  if (notification.current !== "ok" && repeat === 0 && !told?.get(receiver)) told?.set(receiver, false);
+  const alarm = folding.cluster.alarms.get(alarmId);
+  if (alarm && notification.current !== "ok" && repeat === 0 && !alarm.told.get(receiver))
+    alarm.told = withEntry(alarm.told, receiver, false);
+}
+
+/** Notices that were held until they had no meaning: whom they were for never learnt of that state. */
+export function forgetNotice(alarm: AlarmState, receivers: readonly Action[], { current }: Notification): void {
+  if (current === "ok") return;
+  for (const { receiver } of receivers)
+    if (!alarm.told.get(receiver)) alarm.told = withEntry(alarm.told, receiver, false);
 }
 
 /** Rule D3 for notices: those that were claimed are sent again, with their ids. */
@@ -117,6 +139,6 @@ export function noticesStart(folding: Folding): void {
         notBefore: -Infinity,
       };
     });
-    folding.cluster.notices.set(receiver, waiting);
+    folding.cluster.notices = withEntry(folding.cluster.notices, receiver, waiting);
   }
 }

@@ -7,7 +7,7 @@
  * degraded and its ticks are downtime.
  */
 
-import { messageOf } from "../lib/errors.ts";
+import { messageOf, TocsinError } from "../lib/errors.ts";
 import { fnv1a32 } from "../lib/hash.ts";
 import type { Decision, Input, Outcome, RecordedInput } from "../model/decision.ts";
 import type { Baseline } from "../model/tick.ts";
@@ -22,6 +22,7 @@ import type {
   TickRecord,
   Timer,
 } from "../ports.ts";
+import { checkpointOf } from "./checkpoint.ts";
 import type { ClusterState } from "./cluster.ts";
 import { combine } from "./combine.ts";
 import type { Folded } from "./fold.ts";
@@ -37,6 +38,8 @@ const MAX_UNACKED = 1000;
 const RETRY_MS = 1000;
 /** A commit without decisions after so many ticks, so that a restart has few to fold. */
 const TICKS_PER_COMMIT = 360;
+/** So many ticks after a checkpoint, and at every start, the snapshot of a commit is kept as one. */
+const TICKS_PER_CHECKPOINT = 360;
 
 export interface RunnerPorts {
   readonly clock: Clock;
@@ -58,6 +61,8 @@ export class ClusterRunner {
   #committing = false;
   /** Ticks to the next commit without decisions: clusters take turns. */
   #ticksToCommit: number;
+  /** Ticks to the next checkpoint: the first commit from then on, decisions or not, is one. */
+  #ticksToCheckpoint = 0;
   #storeFailure: string | undefined;
   #degraded: string | undefined;
   #retry: Timer | undefined;
@@ -90,6 +95,17 @@ export class ClusterRunner {
       this.#inputs.push({ input, done: resolve });
       this.#run();
     });
+  }
+
+  /** Folds a person's word, or an event. Throws `E404` while the record cannot be written (rule R4). */
+  async command(input: Input): Promise<void> {
+    if (this.#degraded !== undefined || this.#closed) {
+      throw new TocsinError(
+        "E404",
+        `nothing can be recorded for cluster ${this.cluster.clusterId} now: ${this.#degraded ?? "it ends"}`,
+      );
+    }
+    await this.input(input);
   }
 
   /** Waits for what is under way; nothing is folded afterwards. */
@@ -135,6 +151,7 @@ export class ClusterRunner {
     const recorded: RecordedInput = { seq: this.cluster.seq, input };
     const { clusterId } = this.cluster;
     const record = input.kind === "tick" ? { clusterId, seq: recorded.seq, tick: input, baselines } : undefined;
+    if (record) this.#ticksToCheckpoint--;
     if (record && folded.decisions.length === 0 && --this.#ticksToCommit > 0) {
       this.#store(record);
       done();
@@ -152,16 +169,26 @@ export class ClusterRunner {
   #commitOf(recorded: RecordedInput, folded: Folded, record: TickRecord | undefined): Commit {
     const { cluster } = this;
     const { clusterId, seq } = cluster;
+    const doc = saveCluster(cluster);
     const unacked = [...this.#unacked.values()].map(({ seq: tickSeq, tick }) => ({ seq: tickSeq, input: tick }));
     return {
       clusterId,
       inputs: [...unacked, recorded],
       decisions: folded.decisions,
-      snapshot: { clusterId, seq, doc: saveCluster(cluster) },
+      snapshot: { clusterId, seq, doc },
       deliveries: folded.deliveries,
       baselines: newestOf([...this.#unacked.values(), ...(record ? [record] : [])]),
       attempts: recorded.input.kind === "outcome" ? [recorded.input satisfies Outcome] : [],
+      ...this.#checkpoint(doc),
     };
+  }
+
+  #checkpoint(doc: string): Pick<Commit, "checkpoint"> {
+    if (this.#ticksToCheckpoint > 0) return {};
+    const checkpoint = checkpointOf(this.cluster, doc);
+    if (!checkpoint) return {};
+    this.#ticksToCheckpoint = TICKS_PER_CHECKPOINT;
+    return { checkpoint };
   }
 
   /** `again`: it failed before. What it decided is then old: a recorded stall makes the gates say so (rule R4). */
@@ -232,6 +259,7 @@ export class ClusterRunner {
     for (const decision of folded.decisions) {
       onDecision(clusterId, decision);
       if (decision.d === "cancel") dispatcher.cancel(decision.delivery);
+      if (decision.d === "source") this.#ports.sealer.forget(clusterId, decision.source);
       if (decision.d !== "send" || this.#closed) continue;
       const { delivery: deliveryId, attempt, receiver, notification } = decision;
       dispatcher.dispatch({

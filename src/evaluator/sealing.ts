@@ -10,7 +10,7 @@ import type { ClusterSlice, MeanPart, ScrapeReport, Tick } from "../model/tick.t
 /** What one known source said at one tick. */
 export type SourceSays =
   | { readonly ok: true; readonly slice: ClusterSlice | undefined; readonly durationMs: number }
-  | { readonly ok: false; readonly reason: string };
+  | { readonly ok: false; readonly reason: string; readonly away?: true };
 
 /** A sealed tick before it is combined: each known source's word. */
 export interface Seal {
@@ -30,6 +30,8 @@ interface ClusterSealing {
   /** Open ticks, oldest first. */
   readonly open: OpenTick[];
   lastSealed: number;
+  /** Newest tick of which each source's answer was taken: the same answer may come twice. */
+  readonly taken: Map<string, number>;
   /** Increases that came too late for their tick, by source. */
   readonly carried: Map<string, ClusterSlice>;
 }
@@ -52,10 +54,15 @@ export class Sealer {
       known: new Set<string>(),
       open: [],
       lastSealed: -Infinity,
+      taken: new Map(),
       carried: new Map(),
     };
     this.#clusters.set(clusterId, cluster);
     for (const source of known) this.#know(clusterId, cluster, source);
+  }
+
+  has(clusterId: string): boolean {
+    return this.#clusters.has(clusterId);
   }
 
   /** Rule T4: a source whose configuration is gone is waited for no longer. */
@@ -78,12 +85,18 @@ export class Sealer {
       const cluster = this.#clusters.get(clusterId);
       if (!cluster) continue;
       const slice = slices.get(clusterId);
+      if (outcome.ok) {
+        if (tick.number <= (cluster.taken.get(source) ?? -Infinity)) continue;
+        cluster.taken.set(source, tick.number);
+      }
       if (slice) this.#know(clusterId, cluster, source);
       if (tick.number <= cluster.lastSealed) {
         if (slice) carry(cluster, source, slice);
         continue;
       }
-      const says: SourceSays = outcome.ok ? { ok: true, slice, durationMs } : { ok: false, reason: outcome.reason };
+      const says: SourceSays = outcome.ok
+        ? { ok: true, slice, durationMs }
+        : { ok: false, reason: outcome.reason, ...(outcome.away ? { away: outcome.away } : {}) };
       openIn(cluster, tick).says.set(source, says);
       const last = cluster.open.findLastIndex((open) => [...cluster.known].every((name) => open.says.has(name)));
       seals.push(...sealUpTo(clusterId, cluster, last));
@@ -162,12 +175,34 @@ export function mergeSlices(older: ClusterSlice, newer: ClusterSlice, maxGapS: n
     ...newer,
     // What spans a gap counts in totals and in no rate (the collector's rule for one long answer).
     coveredS: gap ? 0 : spansS,
+    ...(older.servers && newer.servers ? { servers: mergeServers(older.servers, newer.servers) } : {}),
     increases: mergeBy(older.increases, newer.increases, (a, b) => a + b),
-    means: mergeBy(older.means, newer.means, (a, b): MeanPart => ({ sum: a.sum + b.sum, weight: a.weight + b.weight })),
+    means: mergeMeans(older.means, newer.means),
     reload: older.reload || newer.reload,
+    fresh: older.fresh === true || newer.fresh === true,
     gap,
     moved: older.moved || newer.moved,
   };
+}
+
+/** Of each server the increases add up; a name that the newer one lacks has left. */
+function mergeServers(
+  older: NonNullable<ClusterSlice["servers"]>,
+  newer: NonNullable<ClusterSlice["servers"]>,
+): NonNullable<ClusterSlice["servers"]> {
+  const merged = Object.entries(newer).map(([name, own]) => {
+    const before = older[name];
+    if (!before) return [name, own] as const;
+    const increases = mergeBy(before.increases, own.increases, (a, b) => a + b);
+    return [name, { ...own, increases, means: mergeMeans(before.means, own.means) }] as const;
+  });
+  return Object.fromEntries(merged);
+}
+
+type Means = ClusterSlice["means"];
+
+function mergeMeans(older: Means, newer: Means): Means {
+  return mergeBy(older, newer, (a, b): MeanPart => ({ sum: a.sum + b.sum, weight: a.weight + b.weight }));
 }
 
 function mergeBy<T>(

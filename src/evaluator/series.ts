@@ -1,121 +1,331 @@
-/** Rings of a cluster's last ticks, by tick number: all that windows are computed from. */
+/**
+ * Rings of a cluster's last ticks, by tick number: all that windows are computed from. What is kept follows from the
+ * rules; when they change, what the old rules kept stays, and what is read newly is known from then on.
+ */
 
-import { meterNamed } from "../model/meters.ts";
-import type { SealedTick } from "../model/tick.ts";
-import { isComplete } from "../model/tick.ts";
+import { createBytes, createFloats } from "../lib/arena.ts";
+import { noEntries, withEntry, withoutEntry } from "../lib/maps.ts";
+import type { ClusterRules, ThresholdRule } from "../model/alarm.ts";
+import { thresholdRules } from "../model/alarm.ts";
+import type { SealedTick, SourceAtTick } from "../model/tick.ts";
+import type { Needs } from "./needs.ts";
+import { needsOf } from "./needs.ts";
+import type { Held, Readings } from "./readings.ts";
+import {
+  bindReadings,
+  clearReadings,
+  createReadings,
+  createRing,
+  fitReadings,
+  pushReadings,
+  resizeReadings,
+} from "./readings.ts";
+import type { Ring } from "./track.ts";
 
-/** One known source over the ring. */
+/** Marks of a source at a tick. */
+export const MARK = { answered: 1, silent: 2, reload: 4, open: 8, moved: 16 } as const;
+
+/** One source over the ring. */
 export interface SourceRing {
-  /** Newest tick that knew of it: a forgotten source counts only in windows that reach back to that. */
-  lastSeen: number;
   /** Seconds covered; NaN: it did not report (an error), or the tick is not there. */
-  readonly coveredS: Float64Array;
-  /** An error report, as against a tick that we did not see. */
-  readonly silent: Uint8Array;
-  /** Marks of rule E4. */
-  readonly reload: Uint8Array;
-  readonly open: Uint8Array;
-  readonly moved: Uint8Array;
+  coveredS: Float64Array;
+  /** Bits of MARK. */
+  marks: Uint8Array;
+  /** Newest tick that knew of it. */
+  lastSeen: number;
+  /** Newest tick at which it answered: windows that reach back to it need it even when it is known no longer. */
+  lastAnswered: number;
+  /** Newest tick with a reload that left sessions behind. */
+  lastReload: number;
 }
 
 export interface Series {
-  readonly capacity: number;
+  capacity: number;
   readonly intervalS: number;
-  /** Which tick number a place holds. */
-  readonly numbers: Float64Array;
-  /** Values by meter; NaN: none. */
-  readonly values: ReadonlyMap<string, Float64Array>;
-  /** Increase of each counter meter that some rate is read of, with rates that can be trusted; NaN: none. */
-  readonly increases: ReadonlyMap<string, Float64Array>;
-  /** Longest stretch that an increase of that tick spans, seconds. */
-  readonly reachS: Float64Array;
-  /** Whether the sources' stretches of that tick differ: their increases cannot be told apart. */
-  readonly uneven: Uint8Array;
-  readonly sources: Map<string, SourceRing>;
-  /** Active servers at a complete tick; NaN: the tick was not complete, or the cluster has no server row. */
-  readonly active: Float64Array;
+  /** The oldest tick whose content may be there. */
+  from: number;
   /** Number of the newest tick; -Infinity: none yet. */
   last: number;
+  /** Newest tick that is absent, or at which some source did not cover just its interval. */
+  lastUneven: number;
+  /** Newest tick whose sources are others than those of the tick before. */
+  lastChange: number;
+  /** Known sources at a tick, plus one where all of them answered; 0: the tick is not there. */
+  known: Uint8Array;
+  readonly sources: Map<string, SourceRing>;
+  /** The cluster's own meters. */
+  readonly own: Readings;
+  /** Meters of each server by itself, by server name; there only while some rule reads them. */
+  servers: ReadonlyMap<string, Readings>;
+  /** Rules that are `per: server`, what they read, and since which tick; empty and `undefined` where there is none. */
+  serverRules: readonly ThresholdRule[];
+  serverNeeds: Needs;
+  serversSince: number | undefined;
 }
 
-/** Rings of `capacity` ticks for the meters that alarms read. */
-export function createSeries(capacity: number, intervalS: number, meterNames: Iterable<string>): Series {
-  const ring = () => new Float64Array(capacity).fill(Number.NaN);
-  const values = new Map<string, Float64Array>();
-  const increases = new Map<string, Float64Array>();
-  for (const name of meterNames) {
-    values.set(name, ring());
-    const meter = meterNamed(name);
-    if (meter?.kind === "rate") increases.set(meter.of, ring());
-  }
-  const sources = new Map<string, SourceRing>();
+/** Of `known`: whether all known sources answered is in the lowest bit. */
+const ALL_ANSWERED = 1;
+/** More sources than any cluster has are counted as so many less one. */
+const MOST_KNOWN = 127;
+
+const NOTHING: Needs = { values: new Set(), increases: new Set() };
+
+/** Empty rings of `capacity` ticks. */
+export function createSeries(capacity: number, intervalS: number): Series {
   return {
     capacity,
     intervalS,
-    numbers: ring(),
-    values,
-    increases,
-    reachS: ring(),
-    uneven: new Uint8Array(capacity),
-    sources,
-    active: ring(),
+    from: -Infinity,
     last: -Infinity,
+    lastUneven: -Infinity,
+    lastChange: -Infinity,
+    known: createBytes(capacity),
+    sources: new Map(),
+    own: createReadings(),
+    servers: noEntries(),
+    serverRules: [],
+    serverNeeds: NOTHING,
+    serversSince: undefined,
   };
 }
 
-/** What a complete tick says of the active servers (rule J6); absent when the cluster never had a server row. */
-const ACTIVE_METER = "network.services.lb.members.up";
+/**
+ * Makes the series hold what these rules read, so far back as they look, and works out every statistic that they ask
+ * for over what it holds already.
+ */
+export function fitSeries(series: Series, rules: ClusterRules): void {
+  const needs = needsOf(rules, series.intervalS);
+  if (needs.ticks > series.capacity) resize(series, needs.ticks);
+  const since = series.last === -Infinity ? -Infinity : series.last + 1;
+  const all = rules.alarms.flatMap(({ rule }) => thresholdRules(rule));
+  series.serverRules = all.filter(({ per }) => per === "server");
+  if (series.serverRules.length === 0) {
+    series.servers = noEntries();
+    series.serversSince = undefined;
+  } else if (series.serversSince === undefined || !isWithin(needs.server, series.serverNeeds)) {
+    series.servers = noEntries();
+    series.serversSince = since;
+  }
+  series.serverNeeds = needs.server;
+  fitReadings(series.own, needs.own, series.capacity, since);
+  bindReadings(
+    series.own,
+    all.filter(({ per }) => per !== "server"),
+    heldBy(series),
+  );
+  for (const readings of series.servers.values()) {
+    fitReadings(readings, needs.server, series.capacity, since);
+    bindReadings(readings, series.serverRules, heldBy(series));
+  }
+}
 
-/** Adds a tick. `totals` are the kept totals before it; `undefined`: they are not known, and it gives no increase. */
-export function pushTick(series: Series, tick: SealedTick, totals: ReadonlyMap<string, number> | undefined): void {
-  const place = placeOf(series, tick.number);
-  series.numbers[place] = tick.number;
-  series.last = tick.number;
-  for (const [name, ring] of series.values) ring[place] = tick.values[name] ?? Number.NaN;
-  const covered = tick.sources.filter((source) => source.coveredS > 0).map((source) => source.coveredS);
-  const gap = tick.sources.some((source) => source.gap);
-  series.reachS[place] = covered.length > 0 ? Math.max(...covered) : Number.NaN;
-  series.uneven[place] = Math.max(...covered) - Math.min(...covered) > series.intervalS / 2 ? 1 : 0;
-  for (const [counter, ring] of series.increases) {
-    const rate = tick.values[`${counter}.rate`];
-    const total = tick.values[counter];
-    if (!totals || rate === undefined || total === undefined || covered.length === 0) ring[place] = Number.NaN;
+/** What a restart must know of a series to hold, from the record, just what it held. */
+export interface SavedSeries {
+  readonly capacity: number;
+  readonly from: number;
+  /** The first tick that each ring could hold, where it did not begin with the series. */
+  readonly rings: readonly Pick<Ring, "meter" | "isIncrease" | "since">[];
+  readonly serversSince: number | null;
+}
+
+export function saveSeries({ capacity, from, own, serversSince }: Series): SavedSeries {
+  const late = own.rings.filter(({ since }) => since !== -Infinity);
+  const rings = late.map(({ meter, isIncrease, since }) => ({ meter, isIncrease, since }));
+  return { capacity, from, rings, serversSince: serversSince ?? null };
+}
+
+/** The series as it was saved, without its content, which is pushed tick by tick. */
+export function loadSeries(saved: SavedSeries, intervalS: number, rules: ClusterRules | undefined): Series {
+  const series = createSeries(saved.capacity, intervalS);
+  series.from = saved.from;
+  series.own.rings = saved.rings.map(({ meter, isIncrease, since }) =>
+    createRing(meter, isIncrease, saved.capacity, since),
+  );
+  if (rules) fitSeries(series, rules);
+  if (saved.serversSince !== null) series.serversSince = saved.serversSince;
+  return series;
+}
+
+function heldBy(series: Series): Held {
+  const { capacity, intervalS, from, last } = series;
+  const oldest = last === -Infinity ? Infinity : Math.max(from, last - capacity + 1);
+  const coveredAt = (number: number) =>
+    meanCoveredS([...series.sources.values()].map(({ coveredS }) => ({ coveredS: valueAt(series, coveredS, number) })));
+  return { capacity, intervalS, from: oldest, last, coveredAt };
+}
+
+function isWithin(some: Needs, all: Needs): boolean {
+  return (
+    [...some.values].every((key) => all.values.has(key)) && [...some.increases].every((key) => all.increases.has(key))
+  );
+}
+
+function resize(series: Series, capacity: number): void {
+  const { last } = series;
+  const oldest = last === -Infinity ? Infinity : Math.max(series.from, last - series.capacity + 1);
+  const copy = <T extends Float64Array | Uint8Array>(from: T, to: T): T => {
+    for (let number = oldest; number <= last; number++) {
+      to[number % capacity] = from[number % series.capacity] ?? 0;
+    }
+    return to;
+  };
+  series.known = copy(series.known, createBytes(capacity));
+  for (const source of series.sources.values()) {
+    source.coveredS = copy(source.coveredS, createFloats(capacity, Number.NaN));
+    source.marks = copy(source.marks, createBytes(capacity));
+  }
+  const copyValues = (from: Float64Array) => copy(from, createFloats(capacity, Number.NaN));
+  for (const readings of [series.own, ...series.servers.values()]) resizeReadings(readings, copyValues);
+  if (last !== -Infinity) series.from = oldest;
+  series.capacity = capacity;
+}
+
+/**
+ * Adds a tick. `before` are the values of the tick before it, with the kept totals of counter meters; `undefined`:
+ * they are not known, and it gives no increase. A tick that is not newer than the newest, or
+ * older than what the series may hold, is passed over.
+ */
+export function pushTick(series: Series, tick: SealedTick, before: SealedTick["values"] | undefined): void {
+  const { number } = tick;
+  if (number <= series.last || number < series.from) return;
+  if (series.last === -Infinity) series.from = Math.max(series.from, number);
+  else if (number > series.last + 1) skipTo(series, number);
+  const place = number % series.capacity;
+  let answered = true;
+  let gap = false;
+  for (const source of tick.sources) {
+    if (source.error !== undefined) answered = false;
+    if (source.gap) gap = true;
+  }
+  series.known[place] = Math.min(tick.sources.length + 1, MOST_KNOWN) * 2 + (answered ? ALL_ANSWERED : 0);
+  pushSources(series, tick, place);
+  const coveredS = meanCoveredS(tick.sources);
+  pushReadings(series.own, number, series.capacity, coveredS, ({ meter, isIncrease }) => {
+    if (!isIncrease) return tick.values[meter];
+    const rate = tick.values[`${meter}.rate`];
+    const total = tick.values[meter];
+    if (!before || rate === undefined || total === undefined || Number.isNaN(coveredS)) return undefined;
     // Over a gap the total grew by what no rate was made of; the rates themselves still say what the others did.
-    else ring[place] = gap ? rate * series.intervalS : total - (totals.get(counter) ?? 0);
+    return gap ? rate * series.intervalS : total - (before[meter] ?? 0);
+  });
+  if (series.serversSince !== undefined && series.serversSince <= number) pushServers(series, tick, coveredS, gap);
+  series.last = number;
+}
+
+/** Ticks that nobody saw are there as ticks that say nothing. */
+function skipTo(series: Series, number: number): void {
+  const first = Math.max(series.last + 1, number - series.capacity);
+  for (let skipped = first; skipped < number; skipped++) {
+    const place = skipped % series.capacity;
+    series.known[place] = 0;
+    for (const source of series.sources.values()) {
+      source.coveredS[place] = Number.NaN;
+      source.marks[place] = 0;
+    }
   }
-  for (const { name } of tick.sources) addSource(series, name);
+  const nothing = () => undefined;
+  if (first > series.last + 1) {
+    series.servers = noEntries();
+    clearReadings(series.own);
+    bindReadings(series.own, [...series.own.probes.keys()], { ...heldBy(series), from: Infinity });
+  }
+  for (const readings of [series.own, ...series.servers.values()]) {
+    for (let skipped = first; skipped < number; skipped++) {
+      pushReadings(readings, skipped, series.capacity, Number.NaN, nothing);
+    }
+  }
+  series.lastUneven = number - 1;
+}
+
+function pushSources(series: Series, tick: SealedTick, place: number): void {
+  const { number, sources } = tick;
+  const { intervalS } = series;
+  let changed = Math.min(sources.length, MOST_KNOWN - 1) !== countSeenAt(series, number - 1);
+  for (const source of sources) {
+    const ring = series.sources.get(source.name) ?? addSource(series, source.name);
+    if (ring.lastSeen !== number - 1) changed = true;
+    ring.lastSeen = number;
+    const ok = source.error === undefined;
+    ring.coveredS[place] = ok ? source.coveredS : Number.NaN;
+    ring.marks[place] = marksOf(source);
+    if (ok) ring.lastAnswered = number;
+    if (source.reload) ring.lastReload = number;
+    if (!ok || Math.abs(source.coveredS - intervalS) > JITTER * intervalS) series.lastUneven = number;
+  }
+  if (changed) series.lastChange = number;
   for (const [name, ring] of series.sources) {
-    const source = tick.sources.find((candidate) => candidate.name === name);
-    if (source) ring.lastSeen = tick.number;
-    else if (ring.lastSeen < tick.number - series.capacity) series.sources.delete(name);
-    ring.coveredS[place] = source && source.error === undefined ? source.coveredS : Number.NaN;
-    ring.silent[place] = source?.error === undefined ? 0 : 1;
-    ring.reload[place] = source?.reload ? 1 : 0;
-    ring.open[place] = source?.open ? 1 : 0;
-    ring.moved[place] = source?.moved ? 1 : 0;
+    if (ring.lastSeen === number) continue;
+    ring.coveredS[place] = Number.NaN;
+    ring.marks[place] = 0;
+    if (ring.lastSeen < number - series.capacity) series.sources.delete(name);
   }
-  series.active[place] = isComplete(tick) ? (tick.values[ACTIVE_METER] ?? Number.NaN) : Number.NaN;
+}
+
+/** Ticks never fall exactly one interval apart: by so much a span may differ from it and count whole. */
+export const JITTER = 0.1;
+
+/** Known sources of a tick. */
+function countSeenAt(series: Series, number: number): number {
+  return Math.max(0, ((series.known[placeOf(series, number)] ?? 0) >> 1) - 1);
+}
+
+function marksOf(source: SourceAtTick): number {
+  return (
+    (source.error === undefined ? MARK.answered : MARK.silent) |
+    (source.reload ? MARK.reload : 0) |
+    (source.open ? MARK.open : 0) |
+    (source.moved ? MARK.moved : 0)
+  );
 }
 
 /** Sources are kept in order of name: what is computed over them must not depend on who came first. */
-function addSource(series: Series, name: string): void {
-  if (series.sources.has(name)) return;
-  const all = [...series.sources, [name, createSourceRing(series.capacity)] as const].sort(([a], [b]) =>
-    a < b ? -1 : 1,
-  );
+function addSource(series: Series, name: string): SourceRing {
+  const ring: SourceRing = {
+    coveredS: createFloats(series.capacity, Number.NaN),
+    marks: createBytes(series.capacity),
+    lastSeen: -Infinity,
+    lastAnswered: -Infinity,
+    lastReload: -Infinity,
+  };
+  const all = [...series.sources, [name, ring] as const].sort(([a], [b]) => (a < b ? -1 : 1));
   series.sources.clear();
-  for (const [each, ring] of all) series.sources.set(each, ring);
+  for (const [each, own] of all) series.sources.set(each, own);
+  return ring;
 }
 
-function createSourceRing(capacity: number): SourceRing {
-  return {
-    lastSeen: Number.POSITIVE_INFINITY,
-    coveredS: new Float64Array(capacity).fill(Number.NaN),
-    silent: new Uint8Array(capacity),
-    reload: new Uint8Array(capacity),
-    open: new Uint8Array(capacity),
-    moved: new Uint8Array(capacity),
-  };
+/** Mean over the sources that covered any; NaN: none did. */
+function meanCoveredS(sources: readonly Pick<SourceAtTick, "coveredS">[]): number {
+  let seconds = 0;
+  let count = 0;
+  for (const { coveredS } of sources) {
+    if (!(coveredS > 0)) continue;
+    seconds += coveredS;
+    count++;
+  }
+  return count === 0 ? Number.NaN : seconds / count;
+}
+
+function pushServers(series: Series, tick: SealedTick, coveredS: number, gap: boolean): void {
+  const now = tick.servers ?? {};
+  for (const name of Object.keys(now)) {
+    if (series.servers.has(name)) continue;
+    const readings = createReadings();
+    fitReadings(readings, series.serverNeeds, series.capacity, series.serversSince ?? -Infinity);
+    bindReadings(readings, series.serverRules, { ...heldBy(series), from: Infinity });
+    series.servers = withEntry(series.servers, name, readings);
+  }
+  for (const [name, readings] of series.servers) {
+    const own = now[name];
+    if (own) readings.lastSeen = tick.number;
+    else if (readings.lastSeen < tick.number - series.capacity) series.servers = withoutEntry(series.servers, name);
+    pushReadings(readings, tick.number, series.capacity, coveredS, ({ meter, isIncrease }) =>
+      isIncrease && gap ? times(own?.[`${meter}.rate`], series.intervalS) : own?.[meter],
+    );
+  }
+}
+
+function times(value: number | undefined, factor: number): number | undefined {
+  return value === undefined ? undefined : value * factor;
 }
 
 function placeOf(series: Series, number: number): number {
@@ -124,12 +334,26 @@ function placeOf(series: Series, number: number): number {
 
 /** Place of a tick in the rings, or -1 when the series does not hold it. */
 export function placeAt(series: Series, number: number): number {
-  const place = placeOf(series, number);
-  return series.numbers[place] === number ? place : -1;
+  if (number > series.last || number <= series.last - series.capacity || number < series.from) return -1;
+  const place = number % series.capacity;
+  return series.known[place] === 0 ? -1 : place;
 }
 
 /** What a ring holds of a tick; NaN: nothing, or the series does not hold the tick. */
 export function valueAt(series: Series, ring: Float64Array, number: number): number {
   const place = placeAt(series, number);
   return place < 0 ? Number.NaN : (ring[place] ?? Number.NaN);
+}
+
+/** Whether all known sources, and as many as are expected, answered at a tick. */
+export function isCompleteAt(series: Series, number: number, expect: number): boolean {
+  const place = placeAt(series, number);
+  if (place < 0) return false;
+  const known = series.known[place] ?? 0;
+  return (known & ALL_ANSWERED) === 1 && (known >> 1) - 1 >= Math.max(1, expect);
+}
+
+/** How many sources were known at a tick; `undefined`: the tick is not there. */
+export function knownAt(series: Series, number: number): number | undefined {
+  return placeAt(series, number) < 0 ? undefined : countSeenAt(series, number);
 }

@@ -6,11 +6,15 @@
 import type { ClusterRules } from "../model/alarm.ts";
 import type { Delivery } from "../model/decision.ts";
 import type { MemberState } from "../model/meters.ts";
+import { COUNTER_NAMES } from "../model/meters.ts";
 import type { SealedTick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
 import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
 import { emptyCluster, newAlarmState } from "./cluster.ts";
-import { createSeries, pushTick } from "./series.ts";
+import { judgingOrder } from "./identity.ts";
+import type { Pauses } from "./pause.ts";
+import type { SavedSeries } from "./series.ts";
+import { loadSeries, pushTick, saveSeries } from "./series.ts";
 
 type SavedAlarm = Omit<AlarmState, "alarm" | "verdict"> & { readonly id: string };
 
@@ -20,11 +24,15 @@ interface Saved {
   /** `null`: no tick yet. */
   readonly tick: number | null;
   readonly at: number;
-  readonly series: { readonly from: number; readonly capacity: number; readonly meters: readonly string[] };
+  readonly shadow: boolean;
+  readonly pauses: Pauses;
+  readonly series: SavedSeries;
   readonly totals: readonly (readonly [string, number])[];
   readonly members: readonly (readonly [string, MemberState])[];
   readonly completeMembers: readonly (readonly [string, MemberState])[];
   readonly lastOk: readonly (readonly [string, number])[];
+  readonly failing: readonly (readonly [string, number])[];
+  readonly away: readonly (readonly [string, number])[];
   readonly alarms: readonly SavedAlarm[];
   readonly lane: Lane;
   readonly notices: readonly (readonly [string, readonly Notice[]])[];
@@ -57,11 +65,18 @@ export function saveCluster(cluster: ClusterState): string {
     intervalMs: cluster.intervalMs,
     tick: Number.isFinite(cluster.tick) ? cluster.tick : null,
     at: cluster.at,
-    series: { from: cluster.seriesFrom, capacity: cluster.series.capacity, meters: [...cluster.series.values.keys()] },
-    totals: [...cluster.totals],
+    shadow: cluster.shadow,
+    pauses: cluster.pauses,
+    series: saveSeries(cluster.series),
+    totals: COUNTER_NAMES.flatMap((name) => {
+      const total = cluster.values[name];
+      return total === undefined ? [] : [[name, total] as const];
+    }),
     members: [...cluster.members],
     completeMembers: [...cluster.completeMembers],
     lastOk: [...cluster.lastOk],
+    failing: [...cluster.failing],
+    away: [...cluster.away],
     alarms: [...cluster.alarms.values()].map(saveAlarm),
     lane: cluster.lane,
     notices: [...cluster.notices],
@@ -80,10 +95,12 @@ export function loadCluster(
 ): ClusterState {
   const saved = JSON.parse(doc, unpack) as Saved;
   const states = new Map(saved.alarms.map((alarm) => [alarm.id, alarm]));
-  const alarms = (rules?.alarms ?? []).map((alarm): readonly [string, AlarmState] => {
-    const { id: _, ...state } = states.get(alarm.id) ?? { id: alarm.id };
-    return [alarm.id, { ...newAlarmState(alarm), ...state }];
-  });
+  const alarms = new Map(
+    (rules?.alarms ?? []).map((alarm): readonly [string, AlarmState] => {
+      const { id: _, ...state } = states.get(alarm.id) ?? { id: alarm.id };
+      return [alarm.id, { ...newAlarmState(alarm), ...state }];
+    }),
+  );
   return {
     ...emptyCluster(clusterId),
     seq,
@@ -92,13 +109,18 @@ export function loadCluster(
     intervalMs: saved.intervalMs,
     tick: saved.tick ?? -Infinity,
     at: saved.at,
-    series: createSeries(saved.series.capacity, saved.intervalMs / 1000, saved.series.meters),
-    seriesFrom: saved.series.from,
-    totals: new Map(saved.totals),
+    shadow: saved.shadow,
+    pauses: saved.pauses,
+    series: loadSeries(saved.series, saved.intervalMs / 1000, rules),
+    values: Object.fromEntries(saved.totals),
     members: new Map(saved.members),
     completeMembers: new Map(saved.completeMembers),
     lastOk: new Map(saved.lastOk),
-    alarms: new Map(alarms),
+    failing: new Map(saved.failing),
+    away: new Map(saved.away),
+    order: judgingOrder(alarms),
+    hearsEvents: rules?.alarms.some(({ rule }) => rule.kind === "event") ?? false,
+    alarms,
     lane: saved.lane,
     notices: new Map(saved.notices.map(([receiver, queue]) => [receiver, [...queue]])),
     retired: new Map(saved.retired),
@@ -121,10 +143,10 @@ export function fillWindows(
   ticks: readonly { readonly seq: number; readonly tick: SealedTick }[],
 ): void {
   // What the first tick's increase is counted from is not there: it has none.
-  let totals: ReadonlyMap<string, number> | undefined;
+  let before: SealedTick["values"] | undefined;
   for (const { seq, tick } of ticks) {
     if (seq > cluster.seq) return;
-    if (seq > cluster.seriesFrom) pushTick(cluster.series, tick, totals);
-    totals = new Map(Object.entries(tick.values));
+    pushTick(cluster.series, tick, before);
+    before = tick.values;
   }
 }

@@ -1,9 +1,10 @@
-/** Windows over a series: their edges, their evidence, their statistic. */
+/** Windows over a series: their edges, and whether what they hold is evidence (rules E1, E4, E5). */
 
-import type { Statistic } from "../model/alarm.ts";
-import { countsAtStreamEnd, isLowerBounded, meterNamed } from "../model/meters.ts";
+import { countsAtStreamEnd, meterNamed } from "../model/meters.ts";
+import { ACTIVE_METER } from "./needs.ts";
+import { ringOf } from "./readings.ts";
 import type { Series, SourceRing } from "./series.ts";
-import { placeAt, valueAt } from "./series.ts";
+import { isCompleteAt, JITTER, knownAt, MARK, placeAt, valueAt } from "./series.ts";
 
 /** Half-open `(at − period, at]` as tick numbers, both inside. */
 export interface Window {
@@ -12,26 +13,13 @@ export interface Window {
   readonly periodS: number;
 }
 
-/** Ticks of a period: it is rounded up to whole ones. */
-function ticksPer(periodS: number, intervalS: number): number {
-  return Math.max(1, Math.ceil(periodS / intervalS - 1e-9));
-}
-
-/** The `index`-th window back from tick `last`; 0 is the one that ends at it. */
-export function windowAt(last: number, index: number, periodS: number, intervalS: number): Window {
-  const ticks = ticksPer(periodS, intervalS);
+/** The `index`-th window of so many ticks back from tick `last`; 0 is the one that ends at it. */
+export function windowAt(last: number, index: number, ticks: number, intervalS: number): Window {
   return { from: last - (index + 1) * ticks + 1, to: last - index * ticks, periodS: ticks * intervalS };
-}
-
-/** How many ticks a series must keep for `windows` windows of that period. */
-export function ticksFor(windows: number, periodS: number, intervalS: number): number {
-  return windows * ticksPer(periodS, intervalS) + 1;
 }
 
 /** A window is complete when this share of its seconds is covered (rule E1). */
 const COMPLETE = 0.9;
-/** Ticks never fall exactly one interval apart: by so much a span may overhang its window and count whole. */
-const JITTER = 0.1;
 
 /** Why a window is not complete (rule E5). */
 export type Evidence =
@@ -41,25 +29,52 @@ export type Evidence =
   /** They are lacking because a source does not report, for `ticks` ticks by now. */
   | { readonly kind: "silent"; readonly ticks: number; readonly reason: string };
 
-/** Whether every known source covered the window (rules E1, E5). */
-export function evidenceOf(series: Series, window: Window): Evidence {
+const WHOLE: Evidence = { kind: "complete" };
+
+/** Every tick of the window is there, and every source covered just its interval at each: the usual case. */
+export function isEven(series: Series, window: Window): boolean {
+  return window.from > series.lastUneven && window.from >= series.lastChange && window.from >= series.from;
+}
+
+/** Whether every known source covered the window, and as many as are expected are known (rules E1, E5, T4). */
+export function evidenceOf(series: Series, window: Window, expect: number): Evidence {
+  if (expect > 0 && (knownAt(series, series.last) ?? 0) < expect) return tooFew(series, expect);
+  if (isEven(series, window) && series.sources.size > 0) return WHOLE;
   if (series.sources.size === 0) return { kind: "ours", reason: "no source has had a row of this cluster yet" };
   let silent: Extract<Evidence, { kind: "silent" }> | undefined;
   for (const [name, source] of series.sources) {
-    if (source.lastSeen < window.from) continue;
+    // One that is known no longer is needed only where it once answered.
+    if (source.lastSeen < series.last && source.lastAnswered < window.from) continue;
     const coveredS = coveredBy(series, source, window);
     if (coveredS >= COMPLETE * window.periodS) continue;
     let silentS = 0;
     for (let number = window.from; number <= window.to; number++) {
       const place = placeAt(series, number);
-      if (place >= 0 && source.silent[place]) silentS += series.intervalS;
+      if (place >= 0 && isMarked(source, place, MARK.silent)) silentS += series.intervalS;
     }
-    const reason = `source ${name} covered ${round(coveredS)} of ${window.periodS} s`;
-    if (coveredS + silentS < COMPLETE * window.periodS) return { kind: "ours", reason };
-    const ticks = Math.max(silentTicks(series, name), silent?.ticks ?? 0);
-    silent = { kind: "silent", ticks, reason: silent?.reason ?? reason };
+    const covered = `source ${name} covered ${round(coveredS)} of ${window.periodS} s`;
+    if (coveredS + silentS < COMPLETE * window.periodS) {
+      return { kind: "ours", reason: `${covered}: the rest was not seen, and the window must fill` };
+    }
+    const ticks = silentTicks(series, source);
+    const since = ticks > 0 ? `it has not answered for ${ticks} ticks` : "it missed some polls";
+    const reason = `${covered}: ${since}; mend it, or say that it is gone with "tocsin source forget ${name}"`;
+    silent = { kind: "silent", ticks: Math.max(ticks, silent?.ticks ?? 0), reason: silent?.reason ?? reason };
   }
-  return silent ?? { kind: "complete" };
+  return silent ?? WHOLE;
+}
+
+/** `expect` names more sources than are known, for so many ticks. */
+function tooFew(series: Series, expect: number): Evidence {
+  const known = knownAt(series, series.last) ?? 0;
+  let ticks = 0;
+  for (let number = series.last; number > series.last - series.capacity; number--) {
+    const then = knownAt(series, number);
+    if (then === undefined || then >= expect) break;
+    ticks++;
+  }
+  const reason = `${known} of ${expect} expected sources have been seen; start the others, or correct "expect"`;
+  return { kind: "silent", ticks, reason };
 }
 
 /**
@@ -67,18 +82,44 @@ export function evidenceOf(series: Series, window: Window): Evidence {
  * stretch that reaches out of the window, and others did not, so that nobody can say whose bytes lie outside.
  */
 export function spansUnevenly(series: Series, window: Window): string | undefined {
+  if (isEven(series, window)) return undefined;
   for (let number = window.from; number <= window.to; number++) {
-    const place = placeAt(series, number);
-    const reachS = place < 0 ? 0 : (series.reachS[place] ?? 0);
-    if (place >= 0 && series.uneven[place] && reachS > roomS(series, window, number)) {
-      return `an answer for ${round(reachS)} s reaches out of the window`;
+    const { longest, shortest } = spansAt(series, number);
+    if (longest - shortest > series.intervalS / 2 && longest > roomS(series, window, number)) {
+      return `an answer for ${round(longest)} s reaches out of the window`;
     }
   }
   return undefined;
 }
 
+/** What the answers of a tick span, seconds. */
+export interface Spans {
+  /** 0 where there is none. */
+  readonly longest: number;
+  readonly shortest: number;
+  /** NaN where there is none. */
+  readonly mean: number;
+}
+
+/** The stretches that the answers of a tick span. */
+export function spansAt(series: Series, number: number): Spans {
+  let longest = 0;
+  let shortest = Infinity;
+  let seconds = 0;
+  let count = 0;
+  for (const source of series.sources.values()) {
+    const coveredS = valueAt(series, source.coveredS, number);
+    if (!(coveredS > 0)) continue;
+    longest = Math.max(longest, coveredS);
+    shortest = Math.min(shortest, coveredS);
+    seconds += coveredS;
+    count++;
+  }
+  return { longest, shortest: Math.min(shortest, longest), mean: count === 0 ? Number.NaN : seconds / count };
+}
+
 /** Seconds of the window that the answers of a source span. */
-function coveredBy(series: Series, source: SourceRing, window: Window): number {
+export function coveredBy(series: Series, source: SourceRing, window: Window): number {
   let coveredS = 0;
   for (let number = window.from; number <= window.to; number++) {
     const dtS = valueAt(series, source.coveredS, number);
@@ -88,20 +129,23 @@ function coveredBy(series: Series, source: SourceRing, window: Window): number {
 }
 
 /** Seconds between the window's start and a tick: no more of what that tick says lies inside. */
-function roomS(series: Series, window: Window, number: number): number {
+export function roomS(series: Series, window: Window, number: number): number {
   return (number - window.from + 1 + JITTER) * series.intervalS;
 }
 
 /** For how many ticks up to the newest a source has not reported. */
-function silentTicks(series: Series, name: string): number {
-  const source = series.sources.get(name);
+function silentTicks(series: Series, source: SourceRing): number {
   let ticks = 0;
   for (let number = series.last; number > series.last - series.capacity; number--) {
     const place = placeAt(series, number);
-    if (place < 0 || !source?.silent[place]) break;
+    if (place < 0 || !isMarked(source, place, MARK.silent)) break;
     ticks++;
   }
   return ticks;
+}
+
+function isMarked(source: SourceRing, place: number, mark: number): boolean {
+  return ((source.marks[place] ?? 0) & mark) !== 0;
 }
 
 /**
@@ -112,117 +156,42 @@ export function mayHideTraffic(series: Series, window: Window, meterName: string
   const meter = meterNamed(meterName);
   if (!meter || !countsAtStreamEnd(meter)) return undefined;
   for (const [name, source] of series.sources) {
-    let moved = false;
-    let open = false;
-    for (let number = window.from; number <= window.to; number++) {
-      const place = placeAt(series, number);
-      if (place < 0) continue;
-      if (source.reload[place]) return `source ${name} was reloaded with sessions open`;
-      moved ||= source.moved[place] === 1;
-      open = source.open[place] === 1;
+    if (source.lastReload >= window.from && hasMark(series, source, window, MARK.reload)) {
+      return `source ${name} was reloaded with sessions open: their bytes were not counted`;
     }
-    if (open && !moved) return `source ${name} has sessions open of which no byte was counted`;
+    if (isOpenAtEnd(series, source, window) && !hasMark(series, source, window, MARK.moved)) {
+      return `source ${name} has sessions open of which no byte was counted yet`;
+    }
   }
   return undefined;
 }
 
-/**
- * The statistic of a window's content, summed from its first tick to its last so that its bits depend on nothing
- * else (rule E7); `undefined` when the window holds no value: absence is not zero.
- */
-export function statisticOf(
-  series: Series,
-  window: Window,
-  meterName: string,
-  statistic: Statistic,
-): number | undefined {
-  const meter = meterNamed(meterName);
-  if (statistic === "avg" && meter?.kind === "rate") return averageRate(series, window, meter.of);
-  const ring = series.values.get(meterName);
-  if (!ring) return undefined;
-  let count = 0;
-  let sum = 0;
-  let max = -Infinity;
-  let min = Infinity;
-  for (let number = window.from; number <= window.to; number++) {
-    const value = valueAt(series, ring, number);
-    if (Number.isNaN(value)) continue;
-    count++;
-    sum += value;
-    if (value > max) max = value;
-    if (value < min) min = value;
+/** Whether some tick of the window has a mark; the newest are looked at first. */
+function hasMark(series: Series, source: SourceRing, window: Window, mark: number): boolean {
+  for (let number = window.to; number >= window.from; number--) {
+    const place = placeAt(series, number);
+    if (place >= 0 && isMarked(source, place, mark)) return true;
   }
-  if (count === 0) return undefined;
-  switch (statistic) {
-    case "avg":
-      return sum / count;
-    case "sum":
-      return sum;
-    case "count":
-      return count;
-    case "max":
-      return max;
-    case "min":
-      return min;
-  }
+  return false;
 }
 
-/**
- * Increase of a counter inside a window. Of one that spans the window's start the share inside is likely, and
- * nothing is certain.
- */
-function increaseIn(series: Series, window: Window, counter: string, sure: "likely" | "certain"): number | undefined {
-  const ring = series.increases.get(counter);
-  if (!ring) return undefined;
-  let increase: number | undefined;
-  for (let number = window.from; number <= window.to; number++) {
-    const grown = valueAt(series, ring, number);
-    if (Number.isNaN(grown)) continue;
-    const reachS = valueAt(series, series.reachS, number);
-    const share = Math.min(1, roomS(series, window, number) / reachS);
-    increase = (increase ?? 0) + (sure === "likely" || share === 1 ? grown * share : 0);
+/** Whether sessions were open when the source last answered in the window. */
+function isOpenAtEnd(series: Series, source: SourceRing, window: Window): boolean {
+  for (let number = window.to; number >= window.from; number--) {
+    const place = placeAt(series, number);
+    if (place >= 0 && isMarked(source, place, MARK.answered)) return isMarked(source, place, MARK.open);
   }
-  return increase;
-}
-
-/** Average of a rate: what was counted ÷ the seconds in which it was, so that a late poll biases nothing. */
-function averageRate(series: Series, window: Window, counter: string): number | undefined {
-  const increase = increaseIn(series, window, counter, "likely");
-  const covered = [...series.sources.values()]
-    .map((source) => coveredBy(series, source, window))
-    .filter((own) => own > 0);
-  const meanS = covered.reduce((sum, own) => sum + own, 0) / covered.length;
-  return increase === undefined || covered.length === 0 ? undefined : increase / meanS;
-}
-
-/**
- * What an incomplete window proves at the least (rule E3): for meters that are a sum of parts none of which is
- * negative, with statistics that more parts can only raise. `undefined`: it proves nothing.
- */
-export function lowerBoundOf(
-  series: Series,
-  window: Window,
-  meterName: string,
-  statistic: Statistic,
-): number | undefined {
-  const meter = meterNamed(meterName);
-  if (!meter || !isLowerBounded(meter)) return undefined;
-  if (statistic === "avg" && meter.kind === "rate") {
-    const increase = increaseIn(series, window, meter.of, "certain");
-    return increase === undefined ? undefined : increase / window.periodS;
-  }
-  return statistic === "sum" || statistic === "count" || statistic === "max"
-    ? statisticOf(series, window, meterName, statistic)
-    : undefined;
+  return false;
 }
 
 /**
  * Active servers of a window (rule J6): the median of its last three complete ticks; `undefined` when it has none.
  */
-export function activeServersIn(series: Series, window: Window): number | undefined {
+export function activeServersIn(series: Series, window: Window, expect: number): number | undefined {
+  const ring = ringOf(series.own, ACTIVE_METER, false);
   const counts: number[] = [];
-  for (let number = window.to; number >= window.from && counts.length < 3; number--) {
-    const active = valueAt(series, series.active, number);
+  for (let number = window.to; ring && number >= window.from && counts.length < 3; number--) {
+    const active = isCompleteAt(series, number, expect) ? valueAt(series, ring.data, number) : Number.NaN;
     if (!Number.isNaN(active)) counts.push(active);
   }
   counts.sort((a, b) => a - b);

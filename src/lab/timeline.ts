@@ -60,6 +60,9 @@ export class Timeline {
           `effect of scale-${decision.direction} after ${decision.ticks} ticks: ${decision.effect} ${decision.servers.join(", ")}`,
         );
         break;
+      case "source":
+        this.event(`source ${decision.source}: ${decision.reason}`);
+        break;
       case "release":
       case "cancel":
         this.event(`${decision.d}: ${decision.reason}`);

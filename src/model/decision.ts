@@ -3,7 +3,7 @@
  * the decisions of equal inputs are equal to the byte.
  */
 
-import type { ClusterRules, Direction, ReceiverClass, Severity, State } from "./alarm.ts";
+import type { ClusterRules, Direction, Json, ReceiverClass, Severity, State } from "./alarm.ts";
 import type { SealedTick } from "./tick.ts";
 
 /** What became of one attempt (rule D1). */
@@ -50,6 +50,8 @@ export interface Start {
   readonly number: number;
   readonly at: number;
   readonly intervalMs: number;
+  /** Everything is decided, and nothing is sent. */
+  readonly shadow?: true;
 }
 
 /** The process is about to end: nothing more is sent until the next start. */
@@ -64,9 +66,30 @@ export interface Stall {
 
 export type Command =
   | { readonly kind: "command"; readonly command: "rules"; readonly rules: ClusterRules }
-  | { readonly kind: "command"; readonly command: "forget"; readonly source: string };
+  | { readonly kind: "command"; readonly command: "forget"; readonly source: string }
+  /** Scaling in that direction (both where there is none) is held, for so long or until it is resumed. */
+  | {
+      readonly kind: "command";
+      readonly command: "pause";
+      readonly direction?: PauseDirection;
+      readonly forS?: number;
+    }
+  | { readonly kind: "command"; readonly command: "resume"; readonly direction?: PauseDirection };
 
-export type Input = SealedTick | Outcome | Start | Stop | Stall | Command;
+export type PauseDirection = "in" | "out";
+
+/** Something that happened, as event alarms see it: Ceilometer's shape. */
+export interface EventInput {
+  readonly kind: "event";
+  readonly messageId: string;
+  /** E.g. `haproxy.server.down`. */
+  readonly eventType: string;
+  /** RFC 3339. */
+  readonly generated: string;
+  readonly traits: Readonly<Record<string, string | number | boolean>>;
+}
+
+export type Input = SealedTick | Outcome | Start | Stop | Stall | Command | EventInput;
 
 /** An input with its place in the cluster's gapless sequence. */
 export interface RecordedInput {
@@ -74,13 +97,25 @@ export interface RecordedInput {
   readonly input: Input;
 }
 
-/** Aodh's `reason_data` of a threshold alarm. */
-export interface ReasonData {
-  readonly disposition: "inside" | "outside" | "unknown";
-  readonly count: number;
-  /** `null` when no datapoint has a value. */
-  readonly mostRecent: number | null;
-}
+/** Aodh's `reason_data`, by the type of the rule. */
+export type ReasonData =
+  | {
+      readonly type: "threshold";
+      readonly disposition: "inside" | "outside" | "unknown";
+      readonly count: number;
+      /** `null` when no datapoint has a value. */
+      readonly mostRecent: number | null;
+      /** The server that it is about, of a rule `per: server`. */
+      readonly server?: string;
+    }
+  | {
+      readonly type: "composite";
+      /** E.g. `(rule1 or (rule2 and rule3))`. */
+      readonly form: string;
+      /** Leaves that the state is due to, by name in order, each with its rule as it was written. */
+      readonly causes: readonly (readonly [name: string, rule: { readonly [key: string]: Json }])[];
+    }
+  | { readonly type: "event"; readonly event: { readonly [key: string]: Json } };
 
 /** What a receiver is told: Aodh's seven facts. */
 export interface Notification {
@@ -94,10 +129,31 @@ export interface Notification {
 }
 
 /** How a delivery ended (rule D6). */
-export type DeliveryEnd = "delivered" | "busy" | "uncertain" | "superseded" | "expired" | "rejected" | "dropped";
+export type DeliveryEnd =
+  | "delivered"
+  | "busy"
+  | "uncertain"
+  | "superseded"
+  | "expired"
+  | "rejected"
+  | "dropped"
+  /** Decided in shadow mode: nothing was sent. */
+  | "shadow";
 
 /** Why an action waits: a closed set, each explained by its `reason`. */
-export type Gate = "evidence" | "opposite" | "lane" | "cooldown" | "backoff" | "direction";
+export type Gate =
+  /** The alarm is not evaluated: it is disabled, or outside its time constraints. */
+  | "enabled"
+  | "time_constraint"
+  | "suppressor"
+  | "pause"
+  | "evidence"
+  | "opposite"
+  | "lane"
+  | "cooldown"
+  | "backoff"
+  | "direction"
+  | "max_repeats";
 
 /** Whether the cluster changed after an action (rule L4). */
 export type EffectLabel = "effective" | "unclear" | "no_effect";
@@ -133,7 +189,7 @@ export type Decision =
       readonly d: "hold";
       readonly at: number;
       readonly alarmId: string;
-      readonly what: "action" | "repeat";
+      readonly what: "action" | "repeat" | "notice";
       readonly gate: Gate;
       readonly reason: string;
     }
@@ -157,7 +213,9 @@ export type Decision =
       readonly ticks: number;
       /** Names of the servers that came or went. */
       readonly servers: readonly string[];
-    };
+    }
+  /** A source is waited for no longer (rule T4). */
+  | { readonly d: "source"; readonly at: number; readonly source: string; readonly reason: string };
 
 /** A delivery as the ledger keeps it. */
 export interface Delivery {

@@ -208,6 +208,9 @@ const OWN: readonly OwnMeter[] = [
 /** Every meter, in the order of the documentation. */
 export const METERS: readonly Meter[] = [...COUNTERS, ...RATES, ...GAUGES, ...MEMBERS, ...OWN];
 
+/** Names of the counter meters, whose kept totals a tick carries on. */
+export const COUNTER_NAMES: readonly string[] = COUNTERS.map((meter) => meter.name);
+
 const BY_NAME: ReadonlyMap<string, Meter> = new Map(METERS.map((meter) => [meter.name, meter]));
 
 /** The meter of that name, or `undefined` when Tocsin makes none. */

@@ -45,6 +45,13 @@ export function maxGapS(intervalMs: number): number {
   return Math.max((5 * intervalMs) / 1000, 120);
 }
 
+/** What one source says of one server: increases, sums and means as of a whole cluster. */
+export interface ServerParts {
+  readonly increases: Readonly<Record<string, number>>;
+  readonly sums: Readonly<Record<string, number>>;
+  readonly means: Readonly<Record<string, MeanPart>>;
+}
+
 /** What one source says of one cluster at one tick: parts that add up over sources. */
 export interface ClusterSlice {
   readonly clusterId: string;
@@ -57,6 +64,14 @@ export interface ClusterSlice {
   readonly means: Readonly<Record<string, MeanPart>>;
   /** State of each server name. */
   readonly members: Readonly<Record<string, MemberState>>;
+  /** Proxy of each server name: the first that has one of that name. */
+  readonly proxies?: Readonly<Record<string, string>>;
+  /** Parts of each server by itself, of the meters that some rule reads `per: server`. */
+  readonly servers?: Readonly<Record<string, ServerParts>>;
+  /** Raw counters behind the counter meters that rules read, summed over rows: for explanations alone. */
+  readonly raw?: Readonly<Record<string, number>>;
+  /** Another process than at the scrape before. */
+  readonly fresh?: boolean;
   /** The process is a new one and the old one had sessions open (rule E4). */
   readonly reload: boolean;
   /** The increases span a gap too long for a rate: they count in totals only. */
@@ -75,7 +90,13 @@ export interface ScrapeReport {
   readonly durationMs: number;
   readonly outcome:
     | { readonly ok: true; readonly slices: readonly ClusterSlice[] }
-    | { readonly ok: false; readonly code: string; readonly reason: string };
+    | {
+        readonly ok: false;
+        readonly code: string;
+        readonly reason: string;
+        /** Its path is away although the folder can be read (rule T4). */
+        readonly away?: true;
+      };
 }
 
 /** What a sealed tick says of one known source. Flags are there only when set, to keep the record small. */
@@ -84,6 +105,14 @@ export interface SourceAtTick {
   /** Seconds covered by what this source reported at this tick; 0 with `error`. */
   readonly coveredS: number;
   readonly error?: string;
+  /** Its path is away although the folder can be read: in the end a proof that it is gone (rule T4). */
+  readonly away?: true;
+  /** Id of the process that answered. */
+  readonly pid?: number;
+  /** Another process than at the answer before. */
+  readonly fresh?: true;
+  /** Raw counters by counter meter, of the meters that rules read: for explanations, never for decisions. */
+  readonly raw?: Readonly<Record<string, number>>;
   readonly reload?: true;
   readonly gap?: true;
   readonly open?: true;
@@ -100,11 +129,17 @@ export interface SealedTick {
   readonly values: Readonly<Record<string, number>>;
   /** Every known source, by name in order. */
   readonly sources: readonly SourceAtTick[];
-  /** Servers whose state changed since the tick before; `null`: gone. In order of name. */
-  readonly members: readonly (readonly [name: string, state: MemberState | null])[];
+  /** Servers whose state changed since the tick before; `null`: gone. In order of name, with the proxy they are of. */
+  readonly members: readonly (readonly [name: string, state: MemberState | null, proxy?: string])[];
+  /**
+   * Values of each server by itself, of the meters that some rule reads `per: server` (rule J7); of counter meters
+   * the increase since the tick before.
+   */
+  readonly servers?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** All known sources reported: only such a tick says who is there (rules J6, L4). */
-export function isComplete(tick: SealedTick): boolean {
-  return tick.sources.length > 0 && tick.sources.every((source) => source.error === undefined);
+/** All known sources, and as many as are expected, reported: only such a tick says who is there (rules J6, L4). */
+export function isComplete(tick: SealedTick, expect: number): boolean {
+  const { sources } = tick;
+  return sources.length >= Math.max(1, expect) && sources.every((source) => source.error === undefined);
 }

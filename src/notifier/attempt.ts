@@ -11,6 +11,10 @@ export interface AttemptOptions {
   /** For the whole attempt, to the end of the answer's head. */
   readonly timeoutMs: number;
   readonly control: boolean;
+  /** PEM of the authority to trust instead of the system's. */
+  readonly ca: string | undefined;
+  /** Whether the receiver is asked to keep the connection; it is closed here all the same. */
+  readonly keepAlive: boolean;
   /** Read immediately before the first byte is written: why not to write it, or `undefined`. */
   readonly heldBecause: () => string | undefined;
   /** Ends the attempt from outside. */
@@ -44,17 +48,18 @@ export async function attempt(
   body: Buffer,
   options: AttemptOptions,
 ): Promise<AttemptResult> {
-  const { clock, connectTimeoutMs, timeoutMs, control, heldBecause, signal } = options;
+  const { clock, connectTimeoutMs, timeoutMs, control, ca, keepAlive, heldBecause, signal } = options;
   const startedMs = clock.monotonic();
   let connectMs: number | undefined;
-  const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+  const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...(ca === undefined ? {} : { ca }) });
   const deadline = new AbortController();
   const timer = clock.after(timeoutMs, () => deadline.abort(new Error(`timeout after ${timeoutMs} ms`)));
   const passed = () => ({ totalMs: clock.monotonic() - startedMs, ...(connectMs === undefined ? {} : { connectMs }) });
   let client: Client | undefined;
   try {
     client = new Client(target.origin, {
-      pipelining: 0,
+      // 0 says `connection: close`.
+      pipelining: keepAlive ? 1 : 0,
       allowH2: false,
       // The attempt's own deadline rules; undici's coarser timers must not come first.
       headersTimeout: 0,
@@ -76,7 +81,7 @@ export async function attempt(
       path: target.path,
       headers,
       body,
-      reset: true,
+      reset: !keepAlive,
       signal: AbortSignal.any([signal, deadline.signal]),
     });
     const { statusCode: status, headers: answered } = answer;

@@ -4,10 +4,11 @@
  */
 
 import { messageOf } from "../lib/errors.ts";
-import type { Clock, Dispatch, Dispatcher, Logger, OutcomeSink, ReceiverDirectory } from "../ports.ts";
+import type { Clock, Dispatch, Dispatcher, Logger, OutcomeSink, ReceiverDirectory, ReceiverTarget } from "../ports.ts";
 import type { AttemptResult } from "./attempt.ts";
 import { attempt } from "./attempt.ts";
 import { aodhBody, requestHeaders, splitUrl } from "./request.ts";
+import { signature } from "./signature.ts";
 
 export interface NotifierOptions {
   readonly clock: Clock;
@@ -58,7 +59,7 @@ export class Notifier implements Dispatcher {
       if (!target || !split)
         throw new Error(target ? "its URL is not http(s)" : "no rule file has such a receiver any more");
       origin = split.origin;
-      run = () => this.#send(dispatch, () => this.#post(dispatch, split, target.headers, target.timeoutMs));
+      run = () => this.#send(dispatch, () => this.#post(dispatch, split, target));
     } catch (error) {
       const reason = `receiver ${dispatch.receiver}: ${messageOf(error)}`;
       run = () => this.#send(dispatch, async () => ({ outcome: "rejected", reason, totalMs: 0 }));
@@ -124,24 +125,30 @@ export class Notifier implements Dispatcher {
 
   async #post(
     dispatch: Dispatch,
-    target: NonNullable<ReturnType<typeof splitUrl>>,
-    own: Readonly<Record<string, string>>,
-    timeoutMs: number,
+    split: NonNullable<ReturnType<typeof splitUrl>>,
+    target: ReceiverTarget,
   ): Promise<AttemptResult> {
     const { clock, version, connectTimeoutMs, parseDate } = this.#options;
-    const timestampS = Math.floor(clock.now() / 1000);
-    const headers = requestHeaders(target, { id: dispatch.deliveryId, timestampS, version }, own);
-    const result = await attempt(target, headers, aodhBody(dispatch.notification), {
+    const { headers: own, timeoutMs, signSecret, ca, keepAlive = false } = target;
+    const delivery = { id: dispatch.deliveryId, timestampS: Math.floor(clock.now() / 1000), version };
+    const body = aodhBody(dispatch.notification);
+    const headers = {
+      ...requestHeaders(split, delivery, own),
+      ...(signSecret === undefined ? {} : { "webhook-signature": signature(signSecret, delivery, body) }),
+    };
+    const result = await attempt(split, headers, body, {
       clock,
       parseDate,
       connectTimeoutMs,
       timeoutMs,
       control: dispatch.control,
+      ca,
+      keepAlive,
       heldBecause: () => this.#heldBecause(dispatch),
       signal: this.#abort.signal,
     });
     // Error pages like to repeat what they were asked: the path of an alarm_url is a credential.
-    const secrets = [target.path, ...Object.values(own)];
+    const secrets = [split.path, ...Object.values(own)];
     return result.answer === undefined ? result : { ...result, answer: masked(result.answer, secrets) };
   }
 

@@ -1,7 +1,9 @@
 /** The POST that a receiver gets: what unmodified Aodh receivers accept, to the byte (docs/receivers.md). */
 
+import type { PythonValue } from "../lib/python.ts";
 import { PythonFloat, pythonJson } from "../lib/python.ts";
-import type { Notification } from "../model/decision.ts";
+import type { Json } from "../model/alarm.ts";
+import type { Notification, ReasonData } from "../model/decision.ts";
 
 /** A URL split without being rewritten: signed URLs break when a percent-escape, `:80` or an order changes. */
 export interface RequestTarget {
@@ -24,7 +26,6 @@ export function splitUrl(url: string): RequestTarget | undefined {
 /** Aodh's body: seven keys in its order, with Python's separators and floats. */
 export function aodhBody(notification: Notification): Buffer {
   const { alarmName, alarmId, severity, previous, current, reason, reasonData } = notification;
-  const { disposition, count, mostRecent } = reasonData;
   const text = pythonJson({
     alarm_name: alarmName,
     alarm_id: alarmId,
@@ -32,14 +33,41 @@ export function aodhBody(notification: Notification): Buffer {
     previous,
     current,
     reason,
-    reason_data: {
-      type: "threshold",
-      disposition,
-      count,
-      most_recent: mostRecent === null ? null : new PythonFloat(mostRecent),
-    },
+    reason_data: aodhReasonData(reasonData),
   });
   return Buffer.from(text);
+}
+
+function aodhReasonData(data: ReasonData): PythonValue {
+  switch (data.type) {
+    case "threshold": {
+      const { type, disposition, count, mostRecent, server } = data;
+      const most_recent = mostRecent === null ? null : new PythonFloat(mostRecent);
+      return { type, disposition, count, most_recent, ...(server === undefined ? {} : { server }) };
+    }
+    case "composite": {
+      const { type, form, causes } = data;
+      const rules = causes.map(([name, rule]) => [name, pythonOf(rule)] as const);
+      return { type, composition_form: form, causative_rules: Object.fromEntries(rules) };
+    }
+    case "event":
+      return { type: data.type, event: pythonOf(data.event) };
+  }
+}
+
+/** Numbers that Aodh holds as floats, whole or not. */
+const FLOATS = new Set(["threshold", "clear_threshold"]);
+
+/** A value as Python would hold it; `key` is the member that it belongs to. */
+function pythonOf(value: Json, key = ""): PythonValue {
+  if (typeof value === "number") return FLOATS.has(key) || !Number.isInteger(value) ? new PythonFloat(value) : value;
+  if (value === null || typeof value !== "object") return value;
+  if (isList(value)) return value.map((one) => pythonOf(one));
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, pythonOf(member, name)]));
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
 }
 
 /** Headers of one attempt. The receiver's own come last and may replace any but those that frame the request. */

@@ -41,7 +41,7 @@ function scrapeTwice(first: string, second: string, seconds: number): readonly [
 /** Every meter of a cluster of which this slice is all that is known. */
 function samplesOf(slice: ClusterSlice): Readonly<Record<string, number>> {
   const sources = new Map([["s", { ok: true, slice, durationMs: 7 } as const]]);
-  const before = { totals: new Map(), members: new Map(), lastOk: new Map(), intervalMs: 2000 };
+  const before = { values: {}, rules: undefined, members: new Map(), lastOk: new Map(), intervalMs: 2000 };
   return combine({ clusterId: slice.clusterId, tick: { number: 1, at: 2000 }, sources }, before).values;
 }
 

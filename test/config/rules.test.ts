@@ -47,11 +47,13 @@ describe("a rule file", () => {
     const [cluster] = clusters;
     expect(cluster?.rules.settleS).toBe(60);
     expect(
-      cluster?.rules.alarms.map(({ name, periodS, comparison, threshold, actions }) => ({
+      cluster?.rules.alarms.map(({ name, rule, actions }) => ({
         name,
-        periodS,
-        comparison,
-        threshold,
+        ...(rule.kind === "threshold" && {
+          periodS: rule.periodS,
+          comparison: rule.comparison,
+          threshold: rule.threshold,
+        }),
         alarm: actions.alarm,
       })),
     ).toEqual([
@@ -76,15 +78,27 @@ describe("a rule file", () => {
     const [cluster] = load({ "a.yaml": file(`alarms:\n${ALARM}`) }).clusters;
     expect(cluster?.rules.alarms[0]).toMatchObject({
       description: "Alarm when network.services.lb.incoming.bytes.rate is ge a avg of 28000 over 60 seconds",
-      statistic: "avg",
-      periodS: 60,
-      evaluationPeriods: 1,
+      type: "threshold",
+      rule: {
+        statistic: "avg",
+        per: "total",
+        periodS: 60,
+        evaluationPeriods: 1,
+        datapointsToAlarm: 1,
+        clearThreshold: 28_000,
+        treatMissingData: "missing",
+        excludeOutliers: false,
+      },
       severity: "low",
       enabled: true,
+      timeConstraints: [],
+      suppressedBy: [],
       repeatActions: false,
       repeatIntervalS: 60,
-      treatMissingData: "missing",
+      repeatStates: ["alarm"],
+      maxRepeats: undefined,
     });
+    expect(cluster?.rules.expect).toBe(0);
   });
 
   it("an alarm's id depends on cluster and name alone", () => {
@@ -139,7 +153,7 @@ describe("every mistake, with its place and how to mend it", () => {
     {
       name: "a wrong value",
       text: file(`alarms:\n${ALARM}    statistic: maxx\n`),
-      says: 'a.yaml:9:16 E103 "statistic" must be one of avg, max, min, sum, count in alarm "busy" | did you mean "max"?',
+      says: 'a.yaml:9:16 E103 "statistic" must be one of avg, max, min, sum, count, last, first, stddev, median, range, rate, increase, p1 … p99.9 in alarm "busy" | did you mean "max"?',
     },
     {
       name: "a wrong type",
@@ -158,8 +172,8 @@ describe("every mistake, with its place and how to mend it", () => {
     },
     {
       name: "a word of later versions",
-      text: file(`alarms:\n${ALARM}    max_repeats: 5\n`),
-      says: 'a.yaml:9:5 E106 "max_repeats" is not supported by this version in alarm "busy" | remove it',
+      text: file(`alarms:\n${ALARM}    scale: {by: 2}\n`),
+      says: 'a.yaml:9:5 E106 "scale" is not supported by this version in alarm "busy" | remove it',
     },
     {
       name: "a key that could pollute",

@@ -24,7 +24,7 @@ const delivery = (id: string, fields: Partial<Delivery> = {}): Delivery => ({
     previous: "ok",
     current: "alarm",
     reason: "Transition to alarm",
-    reasonData: { disposition: "outside", count: 1, mostRecent: 9.5 },
+    reasonData: { type: "threshold", disposition: "outside", count: 1, mostRecent: 9.5 },
   },
   ...fields,
 });
@@ -85,6 +85,72 @@ export function ledgerContract(
       expect(await ledger.decisionLog("web")).toEqual(
         ["one", "two", "three"].map((reason) => JSON.stringify(release(reason))),
       );
+    });
+
+    it("gives inputs of a stretch, and the oldest of many ticks", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      await ledger.commit(aCommit(3, { inputs: [tick(1, 10), tick(2, 11), tick(3, 15)] }));
+      await ledger.commit(aCommit(4));
+      expect((await ledger.inputs("web", 1, 3)).map(({ seq }) => seq)).toEqual([2, 3]);
+      expect((await ledger.inputs("web", 3)).map(({ seq }) => seq)).toEqual([4]);
+      expect(await ledger.ticks("web", 10, 1)).toEqual([tick(2, 11)]);
+      expect(await ledger.ticks("web", -Infinity, 2)).toEqual([tick(1, 10), tick(2, 11)]);
+    });
+
+    it("keeps checkpoints: the newest by label and seq", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const checkpoint = (seq: number, at: number) => ({
+        clusterId: "web",
+        seq,
+        number: seq * 10,
+        at,
+        doc: `at ${at}\n{}`,
+      });
+      await ledger.commit(aCommit(1, { checkpoint: checkpoint(1, 1000) }));
+      await ledger.commit(aCommit(2));
+      await ledger.commit(aCommit(3, { checkpoint: checkpoint(3, 3000) }));
+      expect(await ledger.checkpoint("web", Infinity, Infinity)).toEqual(checkpoint(3, 3000));
+      expect(await ledger.checkpoint("web", 3000, Infinity)).toEqual(checkpoint(3, 3000));
+      expect(await ledger.checkpoint("web", 2999, Infinity)).toEqual(checkpoint(1, 1000));
+      expect(await ledger.checkpoint("web", 3000, 3)).toEqual(checkpoint(1, 1000));
+      expect(await ledger.checkpoint("web", 999, Infinity)).toBeUndefined();
+      expect(await ledger.checkpoint("other", Infinity, Infinity)).toBeUndefined();
+    });
+
+    it("knows the rules that were in force", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const revision = (name: string) => theRules([anAlarm({ name })]);
+      const command = (name: string) => ({ kind: "command", command: "rules", rules: revision(name) }) as const;
+      await ledger.commit(aCommit(2, { inputs: [{ seq: 2, input: command("old") }] }));
+      await ledger.commit(aCommit(4, { inputs: [{ seq: 4, input: command("new") }] }));
+      const nameAt = async (seq: number) => (await ledger.rulesAt("web", seq))?.alarms[0]?.name;
+      expect([await nameAt(1), await nameAt(2), await nameAt(3), await nameAt(4), await nameAt(Infinity)]).toEqual([
+        undefined,
+        "old",
+        "old",
+        "new",
+        "new",
+      ]);
+    });
+
+    it("gives the decisions about an alarm, its deliveries' too, newest first", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const { notification } = delivery("d1");
+      const common = { receiver: "ops", class: "notice", direction: "unknown", transition: 1, repeat: 0 } as const;
+      const send: Decision = { d: "send", at: 2, delivery: "d1", attempt: 1, ...common, notification };
+      const ended = (of: string): Decision => ({ d: "end", at: 3, delivery: of, end: "delivered", reason: "" });
+      const about = (alarmId: string): Decision => ({ d: "release", at: 1, alarmId, reason: "" });
+      await ledger.commit(aCommit(1, { decisions: [about("a"), about("b"), send], deliveries: [delivery("d1")] }));
+      await ledger.commit(aCommit(2, { decisions: [{ d: "source", at: 2, source: "s", reason: "" }, ended("d1")] }));
+      await ledger.commit(aCommit(3, { decisions: [ended("d2")], deliveries: [delivery("d2", { alarmId: "b" })] }));
+      expect(await ledger.decisions("web", { alarmId: "a", limit: 10 })).toEqual([ended("d1"), send, about("a")]);
+      expect(await ledger.decisions("web", { alarmId: "a", limit: 10, upToSeq: 1 })).toEqual([send, about("a")]);
+      expect(await ledger.decisions("web", { alarmId: "b", limit: 1 })).toEqual([ended("d2")]);
+      expect(await ledger.decisions("other", { alarmId: "a", limit: 1 })).toEqual([]);
     });
 
     it("a tick that an earlier commit brought along may come again", async () => {

@@ -67,6 +67,20 @@ export function storeContract(
       await fc.assert(exact, { numRuns: 50 });
     });
 
+    it("gives the oldest of many, and what servers said by themselves", async () => {
+      await using opened = await create();
+      const { store } = opened;
+      const servers = { a: { [SESSIONS]: 2 }, b: {} };
+      await store.put({ clusterId: "other", seq: 1, tick: aTick(9), baselines: {} });
+      for (const number of [10, 11, 19, 20]) {
+        await store.put({ clusterId: "web", seq: number, tick: { ...aTick(number), servers }, baselines: {} });
+      }
+      const read = await store.ticks("web", 10, 2);
+      expect(read.map(({ tick }) => tick)).toEqual([11, 19].map((number) => ({ ...aTick(number), servers })));
+      expect(await store.ticks("web", 20, 2)).toEqual([]);
+      expect(await store.ticks("web", 5, 2)).toHaveLength(2);
+    });
+
     it("the same record twice is one", async () => {
       await using opened = await create();
       const { store } = opened;

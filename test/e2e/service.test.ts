@@ -220,10 +220,10 @@ describe("what cannot start says why in a sentence, and how to mend it", () => {
     expect(err).toMatch(/^tocsin: cannot write to the data folder .+ \[E301\]\n$/);
   });
 
-  it("a broken rule file: diagnostics and exit 1, and nothing is started", async () => {
+  it("--strict and a broken rule file: diagnostics and exit 1, and nothing is started", async () => {
     using folder = temporaryFolder();
     writeSetUp(folder.path, config(0), { "web.yaml": "version: 1\nclusterid: web\n" });
-    const { code, err } = await tocsin(["run"], { cwd: folder.path });
+    const { code, err } = await tocsin(["run", "--strict"], { cwd: folder.path });
     expect(code).toBe(1);
     expect(err).toContain('rules/web.yaml:2:1  error  E102  unknown key "clusterid"');
     expect(existsSync(join(folder.path, "data"))).toBe(false);

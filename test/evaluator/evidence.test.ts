@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Folded, holds, sends } from "../helpers/folded.ts";
-import { anAlarm, control, notice, RATE } from "../helpers/rules.ts";
+import { anAlarm, control, notice, RATE, withRule } from "../helpers/rules.ts";
 
 const busy = anAlarm({ name: "busy", meterName: RATE, comparison: "ge", threshold: 100, periodS: 60 });
 const quiet = anAlarm({ name: "quiet", meterName: RATE, comparison: "le", threshold: 20, periodS: 60 });
@@ -128,7 +128,7 @@ describe("E5: what silence turns into", () => {
   });
 
   it("seconds that we did not see never turn into a policy", () => {
-    const folded = new Folded([{ ...quiet, treatMissingData: "not_breaching" }]);
+    const folded = new Folded([withRule(quiet, { treatMissingData: "not_breaching" })]);
     folded.ticks(8, { rate: 500 });
     folded.restart(30);
     folded.ticks(5, { rate: 5 });
@@ -162,7 +162,7 @@ describe("E6: Tocsin's own meters are always complete", () => {
 
 describe("A5: the evidence gate", () => {
   it("holds a control action on an incomplete picture, and lets it go when the picture is whole", () => {
-    const folded = new Folded([{ ...quiet, periodS: 10, ...scaleIn }], ["s", "t"]);
+    const folded = new Folded([{ ...withRule(quiet, { periodS: 10 }), ...scaleIn }], ["s", "t"]);
     folded.tick({ rate: 500 });
     const held = folded.tick({ rate: 5 });
     expect(sends(held)).toEqual(["in"]);
@@ -174,7 +174,7 @@ describe("A5: the evidence gate", () => {
 
   it("does not hold notices", () => {
     const actions = { ok: [], alarm: [notice("ops")], "insufficient data": [] };
-    const folded = new Folded([{ ...quiet, periodS: 10, actions }], ["s", "t"]);
+    const folded = new Folded([{ ...withRule(quiet, { periodS: 10 }), actions }], ["s", "t"]);
     folded.tick({ rate: 5 });
     folded.outcome("not_run");
     expect(sends(folded.tick({ rate: 5, failed: ["t"] }))).toEqual(["ops"]);

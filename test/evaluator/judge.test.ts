@@ -1,19 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { Datapoint } from "../../src/evaluator/datapoint.ts";
 import { judgePoints } from "../../src/evaluator/judge.ts";
-import type { Alarm } from "../../src/model/alarm.ts";
+import type { ThresholdRule } from "../../src/model/alarm.ts";
 import { compare } from "../../src/model/alarm.ts";
 import { Folded } from "../helpers/folded.ts";
-import { anAlarm, RATE } from "../helpers/rules.ts";
+import { anAlarm, aRule, RATE } from "../helpers/rules.ts";
 
-function points(alarm: Alarm, values: readonly (number | "?" | "high" | "low")[]): Datapoint[] {
+function points(rule: ThresholdRule, values: readonly (number | "?" | "high" | "low")[]): Datapoint[] {
   return values.map((value) => {
     if (typeof value !== "number") {
       const proved = value === "high" ? true : value === "low" ? false : undefined;
-      return { kind: "unknown", reason: "a source is silent", silentTicks: 1, proved, value: undefined };
+      return { kind: "unknown", reason: "a source is silent", silentTicks: 1, proved, clears: false, value: undefined };
     }
-    const breaches = compare(value, alarm.comparison, alarm.threshold);
-    return { kind: "value", value, breaches, clears: !compare(value, alarm.comparison, alarm.clearThreshold) };
+    const breaches = compare(value, rule.comparison, rule.threshold);
+    return { kind: "value", value, breaches, clears: !compare(value, rule.comparison, rule.clearThreshold) };
   });
 }
 
@@ -28,8 +28,8 @@ describe("J3–J5: M of N, the newest first", () => {
     { name: "one unknown could still make it an alarm", values: [9, "?", 1], verdict: "unknown" },
     { name: "one unknown could still keep it from clear", values: [1, "?", 1], verdict: "unknown" },
   ] as const)("$name", ({ values, verdict }) => {
-    const alarm = anAlarm({ name: "a", ...twoOfThree });
-    expect(judgePoints(alarm, points(alarm, values)).kind).toBe(verdict);
+    const rule = aRule(twoOfThree);
+    expect(judgePoints(rule, points(rule, values)).kind).toBe(verdict);
   });
 });
 
@@ -64,14 +64,8 @@ describe("J1, J2: missing datapoints", () => {
 });
 
 describe("J6: per active server", () => {
-  const alarm = anAlarm({
-    name: "a",
-    meterName: RATE,
-    per: "active_server",
-    periodS: 30,
-    comparison: "ge",
-    threshold: 100,
-  });
+  const perServer = { meterName: RATE, per: "active_server", periodS: 30, comparison: "ge", threshold: 100 } as const;
+  const alarm = anAlarm({ name: "a", ...perServer });
   const two = { a: "up", b: "up" } as const;
 
   it("divides by the active servers", () => {
@@ -104,7 +98,10 @@ describe("J6: per active server", () => {
   });
 
   it("with no server active any load is too much, and nothing else can be said", () => {
-    const folded = new Folded([alarm, { ...alarm, id: "id-low", name: "low", comparison: "le", threshold: 10 }]);
+    const folded = new Folded([
+      alarm,
+      anAlarm({ name: "low", ...perServer, comparison: "le", threshold: 10, clearThreshold: 10 }),
+    ]);
     folded.ticks(3, { rate: 5, members: { a: "down" } });
     expect(folded.verdict("a")).toBe("alarm");
     expect(folded.verdict("low")).toBe("unknown");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ends, Folded, holds, sends } from "../helpers/folded.ts";
-import { anAlarm, control, theRules } from "../helpers/rules.ts";
+import { anAlarm, control, theRules, withRule } from "../helpers/rules.ts";
 
 const alarmActions = (...actions: ReturnType<typeof control>[]) => ({
   ok: [],
@@ -172,8 +172,8 @@ describe("rule L: the lane with effect", () => {
 
 describe("L1: no scale-in while a scale-out asks", () => {
   const both = [
-    { ...out, threshold: 5 },
-    { ...inward, comparison: "lt" as const, threshold: 100 },
+    withRule(out, { threshold: 5, clearThreshold: 5 }),
+    withRule(inward, { comparison: "lt", threshold: 100, clearThreshold: 100 }),
   ];
 
   it("holds the scale-in as long as the scale-out is in alarm", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ends, Folded, sends } from "../helpers/folded.ts";
-import { anAlarm, notice } from "../helpers/rules.ts";
+import { anAlarm, notice, withRule } from "../helpers/rules.ts";
 
 const told = (maxAgeS?: number) => ({
   ok: [notice("ops", maxAgeS)],
@@ -153,12 +153,16 @@ describe("rule revisions", () => {
     const folded = new Folded([alarm]);
     folded.tick({ sessions: 9 });
     const rules = folded.cluster.rules!;
-    folded.input({ kind: "command", command: "rules", rules: { ...rules, alarms: [{ ...alarm, threshold: 8 }] } });
+    folded.input({
+      kind: "command",
+      command: "rules",
+      rules: { ...rules, alarms: [withRule(alarm, { threshold: 8 })] },
+    });
     expect(folded.state("a")).toBe("alarm");
     const decisions = folded.input({
       kind: "command",
       command: "rules",
-      rules: { ...rules, alarms: [{ ...alarm, statistic: "max" }] },
+      rules: { ...rules, alarms: [withRule(alarm, { statistic: "max" })] },
     });
     expect(folded.state("a")).toBe("insufficient data");
     expect(decisions).toMatchObject([{ d: "transition", to: "insufficient data", by: "rule change", transition: 2 }]);

@@ -8,7 +8,8 @@ import { BYTES, RATE, SESSIONS } from "../helpers/rules.ts";
 
 const tick = (number: number): Tick => ({ number, at: number * 10_000 });
 const before = {
-  totals: new Map<string, number>(),
+  values: {},
+  rules: undefined,
   members: new Map(),
   lastOk: new Map<string, number>(),
   intervalMs: 10_000,
@@ -61,7 +62,7 @@ describe("T3: a tick is sealed once", () => {
     const sealed = combine(seal!, before);
     expect(sealed.values[BYTES]).toBe(10_000);
     expect(sealed.values[SESSIONS]).toBe(3);
-    expect(sealed.sources).toEqual([{ name: "s", coveredS: 20, moved: true }]);
+    expect(sealed.sources).toEqual([{ name: "s", coveredS: 20, pid: 1, moved: true }]);
   });
 
   it("what is carried over a gap counts in the total and makes no rate", () => {
@@ -82,7 +83,7 @@ describe("T3: a tick is sealed once", () => {
       for (const seal of sealing.report(aReport(tick(number), 7))) sealing.putBack(seal);
     }
     const [seal] = sealing.report(aReport(tick(21), 7));
-    expect(combine(seal!, before).sources).toEqual([{ name: "s", coveredS: 0, gap: true, moved: true }]);
+    expect(combine(seal!, before).sources).toEqual([{ name: "s", coveredS: 0, pid: 1, gap: true, moved: true }]);
   });
 
   it("a seal that was not folded is carried the same way", () => {
@@ -131,7 +132,7 @@ describe("sources of one cluster add up", () => {
         aSlice({ coveredS: 10, increases: { [BYTES]: 1000, [`${lb}.responses.5xx`]: 1, [`${lb}.responses.2xx`]: 9 } }),
         aSlice({ coveredS: 20, increases: { [BYTES]: 1000, [`${lb}.responses.5xx`]: 0, [`${lb}.responses.2xx`]: 10 } }),
       ),
-      { ...before, totals: new Map([[BYTES, 500]]) },
+      { ...before, values: Object.fromEntries([[BYTES, 500]]) },
     );
     expect(sealed.values[BYTES]).toBe(2500);
     expect(sealed.values[RATE]).toBe(150);

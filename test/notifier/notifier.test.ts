@@ -16,7 +16,7 @@ const notification: Notification = {
   previous: "insufficient data",
   current: "alarm",
   reason: "Transition to alarm due to 1 samples outside threshold, most recent: 29500.0",
-  reasonData: { disposition: "outside", count: 1, mostRecent: 29500 },
+  reasonData: { type: "threshold", disposition: "outside", count: 1, mostRecent: 29500 },
 };
 
 function setUp(

@@ -1,13 +1,15 @@
 import type { ClusterRules } from "../../model/alarm.ts";
-import type { Delivery, RecordedInput } from "../../model/decision.ts";
-import type { ClusterSnapshot, Commit, Ledger, StoredBaseline } from "../../ports.ts";
+import type { Decision, Delivery, RecordedInput } from "../../model/decision.ts";
+import type { Checkpoint, ClusterSnapshot, Commit, Ledger, StoredBaseline } from "../../ports.ts";
+import { aboutOf } from "../about.ts";
 import { newestBaselines } from "./baselines.ts";
 
 interface Kept {
   snapshot: ClusterSnapshot | undefined;
-  rules: ClusterRules | undefined;
   readonly inputs: Map<number, RecordedInput>;
-  readonly log: string[];
+  /** Decision log: what each is about, and its line. */
+  readonly log: { readonly seq: number; readonly alarmId: string | undefined; readonly line: string }[];
+  readonly checkpoints: Checkpoint[];
 }
 
 /** Keeps the record in memory: for tests and simulations. It is durable as long as the object is. */
@@ -16,28 +18,34 @@ export function createMemoryLedger(): Ledger {
   const deliveries = new Map<string, Delivery>();
   let baselines: StoredBaseline[] = [];
   const keptOf = (clusterId: string): Kept => {
-    const kept = clusters.get(clusterId) ?? { snapshot: undefined, rules: undefined, inputs: new Map(), log: [] };
+    const kept = clusters.get(clusterId) ?? { snapshot: undefined, inputs: new Map(), log: [], checkpoints: [] };
     clusters.set(clusterId, kept);
     return kept;
   };
   const inOrder = (kept: Kept) => [...kept.inputs.values()].sort((a, b) => a.seq - b.seq);
   return {
     async load() {
-      return [...clusters.values()].flatMap(({ snapshot, rules }) => (snapshot ? [{ snapshot, rules }] : []));
+      return [...clusters.values()].flatMap((kept) =>
+        kept.snapshot ? [{ snapshot: kept.snapshot, rules: rulesUpTo(inOrder(kept), Infinity) }] : [],
+      );
     },
-    async ticks(clusterId, afterNumber) {
-      return inOrder(keptOf(clusterId)).filter(({ input }) => input.kind === "tick" && input.number > afterNumber);
+    async ticks(clusterId, afterNumber, limit = Infinity) {
+      return inOrder(keptOf(clusterId))
+        .filter(({ input }) => input.kind === "tick" && input.number > afterNumber)
+        .slice(0, limit);
     },
     async commit(commit: Commit) {
       const copy = structuredClone(commit);
       const kept = keptOf(copy.clusterId);
-      for (const recorded of copy.inputs) {
-        kept.inputs.set(recorded.seq, recorded);
-        if (recorded.input.kind === "command" && recorded.input.command === "rules") kept.rules = recorded.input.rules;
-      }
+      const { seq } = copy.snapshot;
+      for (const recorded of copy.inputs) kept.inputs.set(recorded.seq, recorded);
       kept.snapshot = copy.snapshot;
-      kept.log.push(...copy.decisions.map((decision) => JSON.stringify(decision)));
       for (const delivery of copy.deliveries) deliveries.set(delivery.id, delivery);
+      for (const decision of copy.decisions) {
+        const alarmId = aboutOf(decision, (id) => deliveries.get(id)?.alarmId);
+        kept.log.push({ seq, alarmId, line: JSON.stringify(decision) });
+      }
+      if (copy.checkpoint) kept.checkpoints.push(copy.checkpoint);
       baselines = newestBaselines([...baselines, ...copy.baselines]);
     },
     async deliveries({ clusterId, limit }) {
@@ -46,15 +54,35 @@ export function createMemoryLedger(): Ledger {
         .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
         .slice(0, limit);
     },
-    async inputs(clusterId) {
-      return inOrder(keptOf(clusterId));
+    async inputs(clusterId, afterSeq = -Infinity, upToSeq = Infinity) {
+      return inOrder(keptOf(clusterId)).filter(({ seq }) => seq > afterSeq && seq <= upToSeq);
+    },
+    async checkpoint(clusterId, at, beforeSeq) {
+      return keptOf(clusterId).checkpoints.findLast((one) => one.at <= at && one.seq < beforeSeq);
+    },
+    async rulesAt(clusterId, seq) {
+      return rulesUpTo(inOrder(keptOf(clusterId)), seq);
+    },
+    async decisions(clusterId, { alarmId, limit, upToSeq = Infinity }) {
+      return keptOf(clusterId)
+        .log.filter((one) => one.alarmId === alarmId && one.seq <= upToSeq)
+        .reverse()
+        .slice(0, limit)
+        .map(({ line }) => JSON.parse(line) as Decision);
     },
     async baselines() {
       return [...baselines];
     },
     async decisionLog(clusterId) {
-      return [...keptOf(clusterId).log];
+      return keptOf(clusterId).log.map(({ line }) => line);
     },
     async close() {},
   };
+}
+
+function rulesUpTo(inputs: readonly RecordedInput[], upToSeq: number): ClusterRules | undefined {
+  const newest = inputs.findLast(
+    ({ seq, input }) => seq <= upToSeq && input.kind === "command" && input.command === "rules",
+  );
+  return newest?.input.kind === "command" && newest.input.command === "rules" ? newest.input.rules : undefined;
 }

@@ -8,10 +8,11 @@ export function createMemoryStore(): SampleStore {
     async put(record) {
       records.set(`${record.clusterId}\n${record.seq}`, structuredClone(record));
     },
-    async ticks(clusterId, afterNumber) {
+    async ticks(clusterId, afterNumber, limit = Infinity) {
       return [...records.values()]
         .filter((record) => record.clusterId === clusterId && record.tick.number > afterNumber)
         .sort((a, b) => a.seq - b.seq)
+        .slice(0, limit)
         .map((record) => ({ ...structuredClone(record), baselines: {} }));
     },
     async baselines() {

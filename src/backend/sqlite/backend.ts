@@ -45,10 +45,14 @@ function ledgerOver(worker: WorkerClient): Ledger {
   const commits = new GroupWriter<Commit>((group) => worker.call("commit", group) as Promise<(string | null)[]>);
   return {
     load: () => worker.call("load") as ReturnType<Ledger["load"]>,
-    ticks: (clusterId, after) => worker.call("ticks", clusterId, after) as ReturnType<Ledger["ticks"]>,
+    ticks: (clusterId, after, limit) => worker.call("ticks", clusterId, after, limit) as ReturnType<Ledger["ticks"]>,
     commit: (commit) => commits.add(commit),
     deliveries: (query) => worker.call("deliveries", query) as ReturnType<Ledger["deliveries"]>,
-    inputs: (clusterId) => worker.call("inputs", clusterId) as ReturnType<Ledger["inputs"]>,
+    inputs: (clusterId, after, upTo) => worker.call("inputs", clusterId, after, upTo) as ReturnType<Ledger["inputs"]>,
+    checkpoint: (clusterId, at, before) =>
+      worker.call("checkpoint", clusterId, at, before) as ReturnType<Ledger["checkpoint"]>,
+    rulesAt: (clusterId, seq) => worker.call("rulesAt", clusterId, seq) as ReturnType<Ledger["rulesAt"]>,
+    decisions: (clusterId, query) => worker.call("decisions", clusterId, query) as ReturnType<Ledger["decisions"]>,
     baselines: () => worker.call("baselines") as ReturnType<Ledger["baselines"]>,
     decisionLog: (clusterId) => worker.call("decisionLog", clusterId) as ReturnType<Ledger["decisionLog"]>,
     close: () => worker.close(),
@@ -59,7 +63,8 @@ function storeOver(worker: WorkerClient): SampleStore {
   const puts = new GroupWriter<TickRecord>((group) => worker.call("put", group) as Promise<(string | null)[]>);
   return {
     put: (record) => puts.add(record),
-    ticks: (clusterId, after) => worker.call("ticks", clusterId, after) as ReturnType<SampleStore["ticks"]>,
+    ticks: (clusterId, after, limit) =>
+      worker.call("ticks", clusterId, after, limit) as ReturnType<SampleStore["ticks"]>,
     baselines: () => worker.call("baselines") as ReturnType<SampleStore["baselines"]>,
     close: () => worker.close(),
   };

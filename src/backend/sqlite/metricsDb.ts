@@ -5,7 +5,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { METERS } from "../../model/meters.ts";
 import type { SealedTick } from "../../model/tick.ts";
 import type { StoredBaseline, TickRecord } from "../../ports.ts";
-import { asInteger, ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
+import { ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 
 const SCHEMA_VERSION = 1;
 
@@ -74,7 +74,8 @@ export class MetricsDb {
 
   #write({ clusterId, seq, tick, baselines }: TickRecord): void {
     const id = this.#idOf(clusterId);
-    const detail = JSON.stringify({ sources: tick.sources, members: tick.members });
+    const { sources, members, servers } = tick;
+    const detail = JSON.stringify({ sources, members, servers });
     const values = COLUMNS.map((name) => tick.values[name] ?? null);
     this.#putTick.run(tick.number, id, seq, tick.at, detail, ...values);
     for (const [source, baseline] of Object.entries(baselines))
@@ -90,18 +91,22 @@ export class MetricsDb {
     return id;
   }
 
-  ticks(clusterId: string, afterNumber: number): TickRecord[] {
-    const sql = `SELECT tick.* FROM tick JOIN cluster ON cluster.id = tick.cluster
-      WHERE number > ? AND cluster.cluster_id = ? ORDER BY seq`;
-    return this.#db
-      .prepare(sql)
-      .all(asInteger(afterNumber), clusterId)
-      .map((row) => ({
-        clusterId,
-        seq: Number(row.seq),
-        tick: tickOf(row),
-        baselines: {},
-      }));
+  ticks(clusterId: string, afterNumber: number, limit = Infinity): TickRecord[] {
+    const id = this.#db.prepare("SELECT id FROM cluster WHERE cluster_id = ?").get(clusterId)?.id;
+    // Both at once in one select would look at every row.
+    const sql = "SELECT (SELECT min(number) FROM tick) AS oldest, (SELECT max(number) FROM tick) AS newest";
+    const bounds = this.#db.prepare(sql).get();
+    if (id === undefined || bounds?.newest === null) return [];
+    // Rows are in order of time: each tick of the cluster is looked up, those of all others are passed over.
+    const tickAt = this.#db.prepare("SELECT * FROM tick WHERE number = ? AND cluster = ?");
+    const ticks: TickRecord[] = [];
+    const newest = Number(bounds?.newest);
+    let number = Math.max(afterNumber + 1, Number(bounds?.oldest));
+    for (; number <= newest && ticks.length < limit; number++) {
+      const row = tickAt.get(number, Number(id));
+      if (row) ticks.push({ clusterId, seq: Number(row.seq), tick: tickOf(row), baselines: {} });
+    }
+    return ticks;
   }
 
   baselines(): StoredBaseline[] {
@@ -116,11 +121,20 @@ export class MetricsDb {
 
 /** The record as it was folded: to the bit, and with its keys in the same order. */
 function tickOf(row: Record<string, unknown>): SealedTick {
-  const { sources, members } = JSON.parse(String(row.detail)) as Pick<SealedTick, "sources" | "members">;
+  type Detail = Pick<SealedTick, "sources" | "members" | "servers">;
+  const { sources, members, servers } = JSON.parse(String(row.detail)) as Detail;
   const values: Record<string, number> = {};
   for (const name of COLUMNS) {
     const value = row[name];
     if (typeof value === "number") values[name] = value;
   }
-  return { kind: "tick", number: Number(row.number), at: Number(row.at), values, sources, members };
+  return {
+    kind: "tick",
+    number: Number(row.number),
+    at: Number(row.at),
+    values,
+    sources,
+    members,
+    ...(servers ? { servers } : {}),
+  };
 }

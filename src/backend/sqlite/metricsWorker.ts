@@ -10,7 +10,7 @@ serve(() => {
   return {
     open: () => undefined,
     put: (records: readonly TickRecord[]) => db.put(records),
-    ticks: (clusterId: string, after: number) => db.ticks(clusterId, after),
+    ticks: (clusterId: string, after: number, limit?: number) => db.ticks(clusterId, after, limit),
     baselines: () => db.baselines(),
     close: () => db.close(),
   };

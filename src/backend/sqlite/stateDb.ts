@@ -4,12 +4,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { TocsinError } from "../../lib/errors.ts";
-import type { Delivery, Input, RecordedInput } from "../../model/decision.ts";
-import type { Commit, DeliveryQuery, LedgerCluster, StoredBaseline } from "../../ports.ts";
+import type { ClusterRules } from "../../model/alarm.ts";
+import type { Decision, Delivery, Input, RecordedInput } from "../../model/decision.ts";
+import type { Checkpoint, Commit, DecisionQuery, DeliveryQuery, LedgerCluster, StoredBaseline } from "../../ports.ts";
+import { aboutOf } from "../about.ts";
 import { asInteger, ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 
-/** Raised when a schema needs a migration. */
-const SCHEMA_VERSION = 1;
+/** Raised when a schema needs a migration. 2: checkpoints, and decisions by alarm. */
+const SCHEMA_VERSION = 2;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS cluster(id TEXT PRIMARY KEY, seq INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
@@ -28,7 +30,29 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS attempt(
     delivery_id TEXT NOT NULL, attempt INTEGER NOT NULL, doc TEXT NOT NULL,
     PRIMARY KEY(delivery_id, attempt)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS checkpoint(
+    cluster_id TEXT NOT NULL, seq INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY(cluster_id, seq)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS alarm_decision(
+    cluster_id TEXT NOT NULL, alarm_id TEXT NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY(cluster_id, alarm_id, seq, n)) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS input_tick ON input(cluster_id, number) WHERE number IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS input_command ON input(cluster_id, seq) WHERE kind = 'command';
 `;
+
+/** Files of version 1 do not say which alarm a decision is about. */
+function indexDecisions(database: DatabaseSync): void {
+  const deliveries = database.prepare("SELECT doc FROM delivery WHERE id = ?");
+  const put = database.prepare("INSERT OR IGNORE INTO alarm_decision(cluster_id, alarm_id, seq, n) VALUES(?, ?, ?, ?)");
+  for (const row of database.prepare("SELECT cluster_id, seq, n, doc FROM decision").iterate()) {
+    const alarmId = aboutOf(JSON.parse(String(row.doc)) as Decision, (id) => alarmOf(deliveries.get(id)));
+    if (alarmId !== undefined) put.run(String(row.cluster_id), alarmId, Number(row.seq), Number(row.n));
+  }
+}
+
+function alarmOf(row: Record<string, unknown> | undefined): string | undefined {
+  return row && (JSON.parse(String(row.doc)) as Delivery).alarmId;
+}
 
 /** Holds the folder for one process (rule R6): the kernel frees it when the process dies, however it dies. */
 function lockFolder(folder: string): DatabaseSync {
@@ -62,14 +86,19 @@ export class StateDb {
   readonly #lock: DatabaseSync | undefined;
   readonly #db: DatabaseSync;
   readonly #put: Readonly<
-    Record<"cluster" | "input" | "decision" | "delivery" | "attempt" | "baseline", StatementSync>
+    Record<
+      "cluster" | "input" | "decision" | "delivery" | "attempt" | "baseline" | "checkpoint" | "about",
+      StatementSync
+    >
   >;
+  readonly #deliveryOf: StatementSync;
 
   /** `lock: false` opens it beside the running service, for reading only. */
   constructor(folder: string, options: { readonly lock: boolean }) {
     this.#lock = options.lock ? lockFolder(folder) : undefined;
     this.#db = openDatabase(join(folder, "state.db"), ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]);
-    ensureSchema(this.#db, join(folder, "state.db"), SCHEMA, SCHEMA_VERSION);
+    ensureSchema(this.#db, join(folder, "state.db"), SCHEMA, SCHEMA_VERSION, { 1: indexDecisions });
+    this.#deliveryOf = this.#db.prepare("SELECT doc FROM delivery WHERE id = ?");
     this.#put = {
       // A commit that failed may have been written all the same: writing it again must give the same.
       cluster: this.#db.prepare("INSERT OR REPLACE INTO cluster(id, seq, doc) VALUES(?, ?, ?)"),
@@ -84,6 +113,10 @@ export class StateDb {
           ON CONFLICT DO UPDATE SET seq = excluded.seq, doc = excluded.doc WHERE excluded.seq > baseline.seq`,
       ),
       attempt: this.#db.prepare("INSERT OR REPLACE INTO attempt(delivery_id, attempt, doc) VALUES(?, ?, ?)"),
+      checkpoint: this.#db.prepare(
+        "INSERT OR REPLACE INTO checkpoint(cluster_id, seq, number, at, doc) VALUES(?, ?, ?, ?, ?)",
+      ),
+      about: this.#db.prepare("INSERT OR REPLACE INTO alarm_decision(cluster_id, alarm_id, seq, n) VALUES(?, ?, ?, ?)"),
     };
   }
 
@@ -102,17 +135,23 @@ export class StateDb {
   }
 
   #write(commit: Commit): void {
-    const { clusterId, inputs, decisions, snapshot, deliveries, attempts, baselines } = commit;
+    const { clusterId, inputs, decisions, snapshot, deliveries, attempts, baselines, checkpoint } = commit;
     for (const { seq, input } of inputs) {
       const number = input.kind === "tick" ? input.number : null;
       this.#put.input.run(clusterId, seq, input.kind, number, JSON.stringify(input));
     }
-    decisions.forEach((decision, n) => {
-      this.#put.decision.run(clusterId, snapshot.seq, n, JSON.stringify(decision));
-    });
     this.#put.cluster.run(clusterId, snapshot.seq, snapshot.doc);
     for (const delivery of deliveries) {
       this.#put.delivery.run(delivery.id, clusterId, delivery.createdAt, delivery.status, JSON.stringify(delivery));
+    }
+    decisions.forEach((decision, n) => {
+      this.#put.decision.run(clusterId, snapshot.seq, n, JSON.stringify(decision));
+      const alarmId = aboutOf(decision, (id) => alarmOf(this.#deliveryOf.get(id)));
+      if (alarmId !== undefined) this.#put.about.run(clusterId, alarmId, snapshot.seq, n);
+    });
+    if (checkpoint) {
+      const { seq, number, at, doc } = checkpoint;
+      this.#put.checkpoint.run(clusterId, seq, number, at, doc);
     }
     for (const { source, seq, baseline } of baselines) {
       this.#put.baseline.run(clusterId, source, seq, JSON.stringify(baseline));
@@ -122,28 +161,48 @@ export class StateDb {
 
   load(): LedgerCluster[] {
     const rows = this.#db.prepare("SELECT id, seq, doc FROM cluster ORDER BY id").all();
-    const rulesOf = this.#db.prepare(
-      "SELECT doc FROM input WHERE cluster_id = ? AND kind = 'command' AND doc LIKE '%\"command\":\"rules\"%' ORDER BY seq DESC LIMIT 1",
-    );
     return rows.map((row) => {
       const clusterId = String(row.id);
-      const doc = rulesOf.get(clusterId)?.doc;
-      const input = doc === undefined ? undefined : (JSON.parse(String(doc)) as Input);
-      const rules = input?.kind === "command" && input.command === "rules" ? input.rules : undefined;
-      return { snapshot: { clusterId, seq: Number(row.seq), doc: String(row.doc) }, rules };
+      const snapshot = { clusterId, seq: Number(row.seq), doc: String(row.doc) };
+      return { snapshot, rules: this.rulesAt(clusterId, Number.MAX_SAFE_INTEGER) };
     });
   }
 
-  ticks(clusterId: string, afterNumber: number): RecordedInput[] {
-    const sql = "SELECT seq, doc FROM input WHERE cluster_id = ? AND kind = 'tick' AND number > ? ORDER BY seq";
-    return this.#db.prepare(sql).all(clusterId, asInteger(afterNumber)).map(recordedInput);
+  rulesAt(clusterId: string, seq: number): ClusterRules | undefined {
+    const sql = `SELECT doc FROM input WHERE cluster_id = ? AND kind = 'command' AND doc LIKE '%"command":"rules"%'
+      AND seq <= ? ORDER BY seq DESC LIMIT 1`;
+    const doc = this.#db.prepare(sql).get(clusterId, asInteger(seq))?.doc;
+    const input = doc === undefined ? undefined : (JSON.parse(String(doc)) as Input);
+    return input?.kind === "command" && input.command === "rules" ? input.rules : undefined;
   }
 
-  inputs(clusterId: string): RecordedInput[] {
+  ticks(clusterId: string, afterNumber: number, limit = Infinity): RecordedInput[] {
+    const sql = "SELECT seq, doc FROM input WHERE cluster_id = ? AND number > ? ORDER BY number LIMIT ?";
+    return this.#db.prepare(sql).all(clusterId, asInteger(afterNumber), asInteger(limit)).map(recordedInput);
+  }
+
+  inputs(clusterId: string, afterSeq = -Infinity, upToSeq = Infinity): RecordedInput[] {
     return this.#db
-      .prepare("SELECT seq, doc FROM input WHERE cluster_id = ? ORDER BY seq")
-      .all(clusterId)
+      .prepare("SELECT seq, doc FROM input WHERE cluster_id = ? AND seq > ? AND seq <= ? ORDER BY seq")
+      .all(clusterId, asInteger(afterSeq), asInteger(upToSeq))
       .map(recordedInput);
+  }
+
+  checkpoint(clusterId: string, at: number, beforeSeq: number): Checkpoint | undefined {
+    const sql = `SELECT seq, number, at, doc FROM checkpoint WHERE cluster_id = ? AND seq < ? AND at <= ?
+      ORDER BY seq DESC LIMIT 1`;
+    const row = this.#db.prepare(sql).get(clusterId, asInteger(beforeSeq), asInteger(at));
+    if (!row) return undefined;
+    return { clusterId, seq: Number(row.seq), number: Number(row.number), at: Number(row.at), doc: String(row.doc) };
+  }
+
+  decisions(clusterId: string, { alarmId, limit, upToSeq = Infinity }: DecisionQuery): Decision[] {
+    const sql = `SELECT doc FROM alarm_decision JOIN decision USING(cluster_id, seq, n)
+      WHERE cluster_id = ? AND alarm_id = ? AND seq <= ? ORDER BY seq DESC, n DESC LIMIT ?`;
+    return this.#db
+      .prepare(sql)
+      .all(clusterId, alarmId, asInteger(upToSeq), asInteger(limit))
+      .map((row) => JSON.parse(String(row.doc)) as Decision);
   }
 
   baselines(): StoredBaseline[] {

@@ -1,5 +1,5 @@
 import { workerData } from "node:worker_threads";
-import type { Commit, DeliveryQuery } from "../../ports.ts";
+import type { Commit, DecisionQuery, DeliveryQuery } from "../../ports.ts";
 import { serve } from "./serve.ts";
 import { StateDb } from "./stateDb.ts";
 
@@ -11,8 +11,11 @@ serve(() => {
     open: () => undefined,
     commit: (commits: readonly Commit[]) => db.commit(commits),
     load: () => db.load(),
-    ticks: (clusterId: string, after: number) => db.ticks(clusterId, after),
-    inputs: (clusterId: string) => db.inputs(clusterId),
+    ticks: (clusterId: string, after: number, limit?: number) => db.ticks(clusterId, after, limit),
+    inputs: (clusterId: string, after?: number, upTo?: number) => db.inputs(clusterId, after, upTo),
+    checkpoint: (clusterId: string, at: number, before: number) => db.checkpoint(clusterId, at, before),
+    rulesAt: (clusterId: string, seq: number) => db.rulesAt(clusterId, seq),
+    decisions: (clusterId: string, query: DecisionQuery) => db.decisions(clusterId, query),
     baselines: () => db.baselines(),
     decisionLog: (clusterId: string) => db.decisionLog(clusterId),
     deliveries: (query: DeliveryQuery) => db.deliveries(query),

@@ -1,0 +1,181 @@
+/**
+ * How many alarms are judged in a second of CPU: 50,000 mixed alarms over 50,000 clusters, ticks of 10 s. Baseline of
+ * the same run: the same ticks folded into the same clusters without any alarm. What is charged to the alarms is all
+ * that the alarms add, rings and windows included; only alarms that were really judged are counted.
+ */
+
+import type { ClusterState } from "../src/evaluator/cluster.ts";
+import { emptyCluster } from "../src/evaluator/cluster.ts";
+import { fold } from "../src/evaluator/fold.ts";
+import type { Alarm, ClusterRules, Comparison, Statistic, ThresholdRule } from "../src/model/alarm.ts";
+import type { SealedTick } from "../src/model/tick.ts";
+
+const CLUSTERS = Number(process.argv[2] ?? 50_000);
+const INTERVAL_S = 10;
+/** Ticks until the longest windows have filled. */
+const WARM_TICKS = 95;
+const TICKS = Number(process.argv[3] ?? 30);
+/** Longest stretch between two looks at the event loop, as the service itself keeps it. */
+const TURN_MS = 4;
+
+const SESSIONS = "network.services.lb.active.connections";
+const RATE = "network.services.lb.incoming.bytes.rate";
+const BYTES = "network.services.lb.incoming.bytes";
+const PERIODS_S = [30, 60, 120, 180, 300, 600, 900] as const;
+const STATISTICS: readonly Statistic[] = ["avg", "max", "min", "sum", "count", "p95"];
+const COMPARISONS: readonly Comparison[] = ["lt", "le", "eq", "ne", "ge", "gt"];
+
+function pick<T>(list: readonly T[], index: number): T {
+  return list[index % list.length] as T;
+}
+
+function ruleOf(index: number): ThresholdRule {
+  const periodS = pick(PERIODS_S, index);
+  const evaluationPeriods = periodS > 300 ? 1 : 1 + (index % 3);
+  const threshold = 400 + (index % 200);
+  return {
+    kind: "threshold",
+    meterName: index % 4 === 0 ? RATE : SESSIONS,
+    statistic: pick(STATISTICS, Math.floor(index / 7)),
+    per: "total",
+    periodS,
+    evaluationPeriods,
+    datapointsToAlarm: evaluationPeriods,
+    threshold,
+    clearThreshold: threshold,
+    comparison: pick(COMPARISONS, Math.floor(index / 42)),
+    treatMissingData: "missing",
+    excludeOutliers: false,
+  };
+}
+
+function alarmOf(index: number): Alarm {
+  // One in twenty is a composite of two.
+  const composite = index % 20 === 0;
+  const leaf = (seed: number) => ({ op: "rule" as const, rule: ruleOf(seed), written: {} });
+  return {
+    id: `alarm-${index}`,
+    name: `alarm-${index}`,
+    description: "",
+    type: composite ? "composite" : "threshold",
+    severity: "low",
+    enabled: true,
+    rule: composite
+      ? { kind: "composite", expression: { op: "and", parts: [leaf(index), leaf(index + 1)] } }
+      : ruleOf(index),
+    timeConstraints: [],
+    suppressedBy: [],
+    repeatActions: false,
+    repeatIntervalS: 60,
+    repeatStates: ["alarm"],
+    maxRepeats: undefined,
+    actions: { ok: [], alarm: [], "insufficient data": [] },
+  };
+}
+
+function rulesOf(cluster: number, alarms: readonly Alarm[]): ClusterRules {
+  return {
+    clusterId: `cluster-${cluster}`,
+    clusterName: `cluster-${cluster}`,
+    file: "bench.yaml",
+    rows: [],
+    expect: 0,
+    settleS: 60,
+    cooldownS: { in: 0, out: 0 },
+    alarms,
+  };
+}
+
+function clustersWith(alarmsOf: (cluster: number) => readonly Alarm[], count: number): ClusterState[] {
+  return Array.from({ length: count }, (_, index) => {
+    const cluster = emptyCluster(`cluster-${index}`);
+    fold(cluster, { kind: "command", command: "rules", rules: rulesOf(index, alarmsOf(index)) });
+    return cluster;
+  });
+}
+
+/** Ticks as the collector makes them, of so many different loads: each fold gets an object of its own. */
+const VALUES = Array.from({ length: 997 }, (_, load) => ({
+  [SESSIONS]: 300 + ((load * 7919) % 400),
+  [RATE]: 300 + ((load * 104_729) % 400),
+}));
+const SOURCES = [{ name: "s", coveredS: INTERVAL_S, moved: true as const, pid: 1 }];
+
+function tickOf(cluster: number, number: number): SealedTick {
+  const load = VALUES[(cluster * 31 + number * 17) % VALUES.length] ?? {};
+  const values = { ...load, [BYTES]: number * 5000 };
+  return { kind: "tick", number, at: number * INTERVAL_S * 1000, values, sources: SOURCES, members: [] };
+}
+
+interface Pass {
+  readonly cpuS: number;
+  readonly wallMs: number;
+  /** Longest stretch without a look at the event loop. */
+  readonly longestMs: number;
+}
+
+/** One tick of all clusters, in turns as the service takes them. */
+async function pass(clusters: readonly ClusterState[], number: number): Promise<Pass> {
+  const cpu = process.cpuUsage();
+  const begun = performance.now();
+  let longestMs = 0;
+  let turn = performance.now();
+  for (let index = 0; index < clusters.length; index++) {
+    const cluster = clusters[index];
+    if (cluster) fold(cluster, tickOf(index, number));
+    const held = performance.now() - turn;
+    if (held < TURN_MS) continue;
+    longestMs = Math.max(longestMs, held);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    turn = performance.now();
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  return { cpuS: (user + system) / 1e6, wallMs: performance.now() - begun, longestMs };
+}
+
+function judgedIn(clusters: readonly ClusterState[]): number {
+  let judged = 0;
+  for (const { alarms } of clusters) {
+    for (const { verdict } of alarms.values()) if (verdict.kind !== "unknown" && verdict.kind !== "stopped") judged++;
+  }
+  return judged;
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const mib = (bytes: number) => Math.round(bytes / 1024 / 1024);
+
+/** Prints the figures. */
+export async function benchAlarms(): Promise<void> {
+  const before = process.memoryUsage.rss();
+  const bare = clustersWith(() => [], CLUSTERS);
+  const full = clustersWith((index) => [alarmOf(index)], CLUSTERS);
+  for (let number = 1; number <= WARM_TICKS; number++) {
+    await pass(bare, number);
+    await pass(full, number);
+  }
+  const passes: { bare: Pass; full: Pass; judged: number }[] = [];
+  for (let number = WARM_TICKS + 1; number <= WARM_TICKS + TICKS; number++) {
+    // By turns, so that a busy machine is unkind to both.
+    passes.push({ bare: await pass(bare, number), full: await pass(full, number), judged: judgedIn(full) });
+  }
+  const judged = median(passes.map((one) => one.judged));
+  const bareS = median(passes.map((one) => one.bare.cpuS));
+  const fullS = median(passes.map((one) => one.full.cpuS));
+  const addedS = fullS - bareS;
+  const longest = Math.max(...passes.map((one) => one.full.longestMs));
+  const rate = judged / addedS;
+  console.log(`alarms: ${CLUSTERS} in ${CLUSTERS} clusters, ${judged} judged in each pass`);
+  console.log(`  CPU of a pass      ${(fullS * 1000).toFixed(1)} ms, without alarms ${(bareS * 1000).toFixed(1)} ms`);
+  console.log(
+    `  alarms per CPU-s   ${(rate / 1e6).toFixed(2)} M (aim 2 M), ${((addedS / judged) * 1e9).toFixed(0)} ns each`,
+  );
+  console.log(
+    `  the alarms' part   ${(addedS * 1000).toFixed(1)} ms of a pass (aim 25 ms), ratio ${(fullS / bareS).toFixed(2)}`,
+  );
+  console.log(`  longest turn       ${longest.toFixed(1)} ms (aim 10 ms)`);
+  console.log(
+    `  RSS                ${mib(process.memoryUsage.rss())} MiB with both sets of clusters (before: ${mib(before)})`,
+  );
+}
+
+await benchAlarms();

@@ -1,0 +1,50 @@
+/** What people ask of the service. */
+
+import type { FastifyInstance } from "fastify";
+import { rfc3339 } from "../lib/clock.ts";
+import type { ServiceView } from "../ports.ts";
+import { readInstant, readLimit } from "./bodies.ts";
+import { findAlarm } from "./finding.ts";
+import { Refusal } from "./refusal.ts";
+
+interface OfAlarm {
+  readonly Params: { readonly id: string };
+  readonly Querystring: { readonly at?: unknown; readonly limit?: unknown };
+}
+
+/** Adds the routes that change nothing. */
+export function addReads(server: FastifyInstance, version: string, view: ServiceView): void {
+  server.get("/healthz", (_request, reply) => {
+    const reasons = view.degraded();
+    return reply
+      .code(reasons.length > 0 ? 503 : 200)
+      .send({ status: reasons.length > 0 ? "degraded" : "ok", reasons, version });
+  });
+
+  server.get("/api/v1/alarms", async () => view.alarms());
+  server.get<OfAlarm>("/api/v1/alarms/:id", async ({ params }) => findAlarm(view, params.id));
+  server.get<OfAlarm>("/api/v1/alarms/:id/explain", async ({ params, query }) => {
+    const at = readInstant(query.at);
+    const { alarm_id: id, name } = findAlarm(view, params.id);
+    const explanation = await view.explain(id, at);
+    if (explanation) return explanation;
+    throw new Refusal(404, `nothing is recorded of alarm ${name}${at === undefined ? "" : ` up to ${rfc3339(at)}`}`);
+  });
+  server.get<OfAlarm>("/api/v1/alarms/:id/history", async ({ params, query }) => {
+    const limit = readLimit(query.limit);
+    return view.history(findAlarm(view, params.id).alarm_id, limit);
+  });
+
+  server.get("/api/v1/metrics", async () => view.metrics());
+  server.get("/api/v1/clusters", async () => view.clusters());
+  server.get("/api/v1/sources", async () => {
+    const clusters = view.clusters();
+    return view.sources().map((source) => ({
+      ...source,
+      clusters: clusters
+        .filter(({ sources }) => sources.includes(source.name))
+        .map(({ cluster_id, cluster_name }) => ({ cluster_id, cluster_name })),
+    }));
+  });
+  server.get<OfAlarm>("/api/v1/deliveries", async ({ query }) => view.deliveries(readLimit(query.limit)));
+}

@@ -1,0 +1,136 @@
+/** A schema's complaint → what a person reads: which place, which code, what to do about it. */
+
+import type { z } from "zod";
+import { closest } from "../lib/closest.ts";
+
+export type Path = readonly PropertyKey[];
+
+/** What a checker knows of words beside its schema. */
+export interface Words {
+  /** Words that other versions know: refused with a clear word rather than a guess. */
+  readonly later?: ReadonlySet<string>;
+  /** Words that another schema takes at the same place, for "did you mean". */
+  readonly also?: readonly string[];
+  /** Where a word is at home that has no business here; `undefined`: nowhere. */
+  readonly elsewhere?: (word: string) => string | undefined;
+}
+
+/** Something wrong at a value, or at the key of it. */
+export interface Complaint {
+  readonly at: "value" | "key";
+  readonly path: Path;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
+
+/** All that one issue says. `base` is where in `root`, the whole file's value, the checked part lies. */
+export function explainIssue(
+  issue: z.core.$ZodIssue,
+  base: Path,
+  root: unknown,
+  schema: z.ZodType,
+  words: Words,
+): readonly Complaint[] {
+  const path = [...base, ...issue.path];
+  const at = whereabouts(path, root);
+  const wrong = (message: string, hint?: string, code = "E103"): readonly Complaint[] => [
+    { at: "value", path, code, message: `${message}${at}`, hint },
+  ];
+  const missing = (hint: string): readonly Complaint[] => {
+    const around = path.slice(0, -1);
+    const message = `${String(path.at(-1) ?? "")} is missing${whereabouts(around, root)}`;
+    return [{ at: "value", path: around, code: "E104", message, hint }];
+  };
+  switch (issue.code) {
+    case "unrecognized_keys": {
+      const known = [...keysAt(schema, issue.path), ...(words.also ?? [])];
+      return issue.keys.map((key) => unknownKey([...path, key], key, known, at, words));
+    }
+    case "invalid_type":
+      if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:"`);
+      return wrong(`${fieldOf(path)} must be ${article(issue.expected)}`);
+    case "invalid_value": {
+      const values = issue.values.map(String).filter((value) => value !== "");
+      if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:", one of ${values.join(", ")}`);
+      const choice = `${values.length > 1 ? "one of " : ""}${values.join(", ")}`;
+      return wrong(`${fieldOf(path)} must be ${choice}`, didYouMean(String(issue.input), values));
+    }
+    case "invalid_key":
+      return wrong(`${fieldOf(path)}: ${issue.issues[0]?.message ?? issue.message}`);
+    case "custom": {
+      if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:"`);
+      if (issue.params?.later !== undefined)
+        return wrong(`"${String(issue.params.later)}" is not supported by this version`, "remove it", "E106");
+      if (issue.params?.choice === undefined) return wrong(`${fieldOf(path)}: ${issue.message}`);
+      const candidates = issue.params.choice as readonly string[];
+      return wrong(`${fieldOf(path)} must be ${issue.message}`, didYouMean(String(issue.input), candidates));
+    }
+    default:
+      return wrong(`${fieldOf(path)}: ${issue.message}`);
+  }
+}
+
+/** `did you mean "max"?`, or `otherwise` when nothing is near. */
+export function didYouMean(word: string, candidates: Iterable<string>, otherwise?: string): string | undefined {
+  const near = closest(word, candidates);
+  return near === undefined ? otherwise : `did you mean "${near}"?`;
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[], at: string, words: Words): Complaint {
+  const complaint = (code: string, message: string, hint?: string): Complaint => ({
+    at: "key",
+    path,
+    code,
+    message: `${message}${at}`,
+    hint,
+  });
+  if (FORBIDDEN_KEYS.has(key)) return complaint("E102", `the key "${key}" is never allowed`);
+  if (words.later?.has(key)) return complaint("E106", `"${key}" is not supported by this version`, "remove it");
+  const hint = words.elsewhere?.(key) ?? didYouMean(key, known, "remove it");
+  return complaint("E102", `unknown key "${key}"`, hint);
+}
+
+function fieldOf(path: Path): string {
+  const field = path.findLast((part) => typeof part === "string");
+  return field === undefined ? "the file" : `"${String(field)}"`;
+}
+
+function article(expected: string): string {
+  if (expected === "object" || expected === "record") return "a map";
+  if (expected === "array") return "a list";
+  return `${/^[aeiou]/.test(expected) ? "an" : "a"} ${expected}`;
+}
+
+/** ` in alarm "busy"`: the named thing that a path lies in. */
+export function whereabouts(path: Path, root: unknown): string {
+  const [section, index] = path;
+  if (section === "alarms" && typeof index === "number") {
+    const alarms = (root as { alarms?: unknown } | null)?.alarms;
+    const name = Array.isArray(alarms) ? (alarms[index] as { name?: unknown } | null)?.name : undefined;
+    return ` in alarm ${typeof name === "string" ? `"${name}"` : index + 1}`;
+  }
+  if (section === "receivers" && typeof index === "string") return ` in receiver "${index}"`;
+  return "";
+}
+
+interface Def {
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly element?: z.ZodType;
+  readonly valueType?: z.ZodType;
+  readonly innerType?: z.ZodType;
+  readonly in?: z.ZodType;
+}
+
+/** Keys that a schema knows at a path. */
+function keysAt(schema: z.ZodType, path: Path): readonly string[] {
+  const def = schema._zod.def as unknown as Def;
+  const wrapped = def.innerType ?? def.in;
+  if (wrapped) return keysAt(wrapped, path);
+  const [head, ...rest] = path;
+  if (head === undefined) return Object.keys(def.shape ?? {});
+  const next = def.shape?.[String(head)] ?? def.element ?? def.valueType;
+  return next ? keysAt(next, rest) : [];
+}

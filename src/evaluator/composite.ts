@@ -1,0 +1,190 @@
+/**
+ * A composite rule at one tick (rule J8): Kleene logic over its leaves. Texts follow Aodh, which looks at leaves only
+ * as far as it must: first whether the expression holds, then whether its dual does over the leaves that are ok, and
+ * only when neither is so at all of them.
+ */
+
+import type { Expression, State, ThresholdRule } from "../model/alarm.ts";
+import { leavesOf } from "../model/alarm.ts";
+import type { Judgement } from "./judge.ts";
+
+/** What a leaf says: a state, or that there is not enough evidence to say one. */
+export type LeafState = State | "unknown";
+
+/** What another alarm of the file says at this tick. */
+export interface Referred {
+  readonly state: State;
+  /** Its verdict is unknown, or it is not evaluated. */
+  readonly isUnknown: boolean;
+}
+
+export interface CompositeInput {
+  readonly state: State;
+  readonly judge: (rule: ThresholdRule) => Judgement;
+  readonly referTo: (alarmId: string) => Referred | undefined;
+  /** What the leaf by that name was decided to be last; `undefined`: nothing yet. */
+  readonly decided: (name: string) => "alarm" | "ok" | undefined;
+}
+
+export interface CompositeVerdict {
+  readonly kind: "alarm" | "ok" | "insufficient data" | "unknown";
+  /** E.g. `(rule1 or (rule2 and rule3))`. */
+  readonly form: string;
+  /** Leaves as far as they were looked at, in reading order. */
+  readonly leaves: readonly { readonly name: string; readonly leaf: Leaf; readonly state: LeafState }[];
+  /** Of `unknown`: why. */
+  readonly reason: string;
+}
+
+export type Leaf = Extract<Expression, { readonly op: "rule" | "alarm" }>;
+
+interface Looked {
+  readonly name: string;
+  readonly leaf: Leaf;
+  state: LeafState | "undecided";
+  newest: "alarm" | "ok";
+  reason: string;
+}
+
+/** Judges a composite rule. */
+export function judgeComposite(expression: Expression, input: CompositeInput): CompositeVerdict {
+  const names = new Map(leavesOf(expression).map((leaf, index) => [leaf, `rule${index + 1}`]));
+  const looked = new Map<Leaf, Looked>();
+  const look = (leaf: Leaf): Looked => {
+    const known = looked.get(leaf);
+    if (known) return known;
+    const seen = lookAt(leaf, names.get(leaf) ?? "", input);
+    looked.set(leaf, seen);
+    return seen;
+  };
+  const stateOf = (leaf: Leaf) => look(leaf).state;
+  const early = decide(expression, stateOf);
+  const form = formOf(expression);
+  const leaves = () =>
+    [...names].flatMap(([leaf]) => {
+      const seen = looked.get(leaf);
+      return seen
+        ? [{ name: seen.name, leaf, state: seen.state === "undecided" ? ("unknown" as const) : seen.state }]
+        : [];
+    });
+  if (early !== undefined) return { kind: early, form, leaves: leaves(), reason: "" };
+  for (const leaf of names.keys()) look(leaf);
+  for (const seen of looked.values()) if (seen.state === "undecided") seen.state = settle(seen, input);
+  const late = decide(expression, stateOf);
+  if (late !== undefined) return { kind: late, form, leaves: leaves(), reason: "" };
+  const { canBeTrue, canBeFalse } = outcomesOf(expression, stateOf);
+  const reasons = [...looked.values()].flatMap(({ name, reason }) => (reason === "" ? [] : [`${name}: ${reason}`]));
+  const kind = canBeTrue || canBeFalse ? "unknown" : "insufficient data";
+  return { kind, form, leaves: leaves(), reason: reasons[0] ?? "" };
+}
+
+function lookAt(leaf: Leaf, name: string, input: CompositeInput): Looked {
+  if (leaf.op === "rule") {
+    const judgement = input.judge(leaf.rule);
+    const reason = judgement.kind === "unknown" ? judgement.reason : "";
+    const newest = judgement.kind === "undecided" ? judgement.newest : "ok";
+    return { name, leaf, state: judgement.kind, newest, reason };
+  }
+  const other = input.referTo(leaf.alarmId);
+  const seen = { name, leaf, newest: "ok" as const };
+  if (!other) return { ...seen, state: "unknown", reason: `alarm ${leaf.name} is gone` };
+  if (leaf.state !== undefined) return { ...seen, state: other.state === leaf.state ? "alarm" : "ok", reason: "" };
+  if (other.isUnknown) return { ...seen, state: "unknown", reason: `alarm ${leaf.name} is unknown at this tick` };
+  return { ...seen, state: other.state, reason: "" };
+}
+
+/**
+ * A leaf whose datapoints are on both sides. Aodh takes the side of the newest while the alarm has no state, and the
+ * other one ("not moved yet") when it has. A leaf with M of N or a clear threshold of its own remembers where it was.
+ */
+function settle({ name, leaf, newest }: Looked, input: CompositeInput): "alarm" | "ok" {
+  if (leaf.op === "rule" && hasMemory(leaf.rule)) return input.decided(name) ?? newest;
+  if (input.state === "insufficient data") return newest;
+  return newest === "alarm" ? "ok" : "alarm";
+}
+
+/** Whether an undecided leaf keeps what it was decided to be last. */
+export function hasMemory(rule: ThresholdRule): boolean {
+  return rule.datapointsToAlarm !== rule.evaluationPeriods || rule.clearThreshold !== rule.threshold;
+}
+
+type StateOf = (leaf: Leaf) => LeafState | "undecided";
+
+/** Aodh's order: does the expression hold over leaves in alarm, does its dual over leaves that are ok? */
+function decide(expression: Expression, stateOf: StateOf): "alarm" | "ok" | undefined {
+  if (holds(expression, true, stateOf)) return "alarm";
+  return holds(expression, false, stateOf) ? "ok" : undefined;
+}
+
+/** Whether the expression is surely true (`wanted`) or surely false, looking no further than needed. */
+function holds(expression: Expression, wanted: boolean, stateOf: StateOf): boolean {
+  switch (expression.op) {
+    case "and":
+    case "or": {
+      const all = (expression.op === "and") === wanted;
+      const part = (one: Expression) => holds(one, wanted, stateOf);
+      return all ? expression.parts.every(part) : expression.parts.some(part);
+    }
+    case "not":
+      return holds(expression.part, !wanted, stateOf);
+    case "rule":
+    case "alarm":
+      return stateOf(expression) === (wanted ? "alarm" : "ok");
+  }
+}
+
+/** What an expression could be, if each unknown leaf were one or the other: decided, or open for want of data. */
+interface Outcomes {
+  readonly canBeTrue: boolean;
+  readonly canBeFalse: boolean;
+  readonly canBeOpen: boolean;
+}
+
+/** What an expression could still be. Open only for want of data means that nothing unknown could decide it. */
+function outcomesOf(expression: Expression, stateOf: StateOf): Outcomes {
+  switch (expression.op) {
+    case "and":
+    case "or": {
+      const parts = expression.parts.map((part) => outcomesOf(part, stateOf));
+      const and = expression.op === "and";
+      const decides = (part: Outcomes) => (and ? part.canBeFalse : part.canBeTrue);
+      const agrees = (part: Outcomes) => (and ? part.canBeTrue : part.canBeFalse);
+      const some = parts.some(decides);
+      const every = parts.every(agrees);
+      const canBeOpen = parts.some((part) => part.canBeOpen) && parts.every((part) => part.canBeOpen || agrees(part));
+      return { canBeTrue: and ? every : some, canBeFalse: and ? some : every, canBeOpen };
+    }
+    case "not": {
+      const { canBeTrue, canBeFalse, canBeOpen } = outcomesOf(expression.part, stateOf);
+      return { canBeTrue: canBeFalse, canBeFalse: canBeTrue, canBeOpen };
+    }
+    case "rule":
+    case "alarm": {
+      const state = stateOf(expression);
+      const isUnknown = state === "unknown" || state === "undecided";
+      return {
+        canBeTrue: isUnknown || state === "alarm",
+        canBeFalse: isUnknown || state === "ok",
+        canBeOpen: state === "insufficient data",
+      };
+    }
+  }
+}
+
+/** The expression as Aodh writes it: `(rule1 or (rule2 and rule3))`, leaves by number in reading order. */
+export function formOf(expression: Expression): string {
+  let leaves = 0;
+  const of = (part: Expression): string => {
+    switch (part.op) {
+      case "and":
+      case "or":
+        return `(${part.parts.map(of).join(` ${part.op} `)})`;
+      case "not":
+        return `not ${of(part.part)}`;
+      case "rule":
+      case "alarm":
+        return `rule${++leaves}`;
+    }
+  };
+  return of(expression);
+}

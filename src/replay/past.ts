@@ -1,0 +1,108 @@
+/** A cluster as it stood before a past tick: the nearest checkpoint, and from there the fold itself. */
+
+import { loadCheckpoint } from "../evaluator/checkpoint.ts";
+import type { ClusterState } from "../evaluator/cluster.ts";
+import { emptyCluster } from "../evaluator/cluster.ts";
+import { fold } from "../evaluator/fold.ts";
+import type { RecordedTick } from "../evaluator/restore.ts";
+import { fillFromRecord, recordedTicks } from "../evaluator/restore.ts";
+import { ticksToRead } from "../evaluator/snapshot.ts";
+import type { RecordedInput } from "../model/decision.ts";
+import type { Ledger, SampleStore } from "../ports.ts";
+
+/** The record, and a way to let others work between two stretches of it. */
+export interface Past {
+  readonly ledger: Pick<Ledger, "ticks" | "inputs" | "checkpoint" | "rulesAt" | "decisions">;
+  readonly store: Pick<SampleStore, "ticks">;
+  /** Gives way to the event loop. */
+  readonly pause: () => Promise<void>;
+}
+
+/** Ticks that are read, and folded without a pause, at a time. */
+const CHUNK = 200;
+
+/** A cluster just before the input that is the tick asked for. */
+export interface BeforeTick {
+  readonly cluster: ClusterState;
+  readonly target: RecordedTick;
+}
+
+/**
+ * The cluster just before its newest tick labelled at or before `at` (epoch ms; Infinity: the newest there is).
+ * Where the wall clock was set back, that is the last before labels pass `at` for the first time.
+ */
+export async function beforeTick(clusterId: string, at: number, past: Past): Promise<BeforeTick | undefined> {
+  for (let beforeSeq = Infinity; ; ) {
+    const checkpoint = await past.ledger.checkpoint(clusterId, at, beforeSeq);
+    const target = await newestTick(clusterId, checkpoint?.number ?? -Infinity, at, past);
+    // A checkpoint at the very tick comes too late for what led to it.
+    if (!target && checkpoint) {
+      beforeSeq = checkpoint.seq;
+      continue;
+    }
+    if (!target) return undefined;
+    const cluster = checkpoint
+      ? loadCheckpoint(checkpoint, await past.ledger.rulesAt(clusterId, checkpoint.seq))
+      : emptyCluster(clusterId);
+    if (checkpoint) await fillFromRecord(cluster, past, ticksToRead(cluster) + 1);
+    for await (const { seq, input } of inputsAfter(cluster, past, target.seq - 1)) {
+      // A tick that was lost is a gap in the sequence: it was downtime.
+      cluster.seq = seq - 1;
+      fold(cluster, input);
+    }
+    cluster.seq = target.seq - 1;
+    return { cluster, target };
+  }
+}
+
+/** The last tick before labels pass `at`, of those with number > `after`. */
+async function newestTick(clusterId: string, after: number, at: number, past: Past): Promise<RecordedTick | undefined> {
+  let newest: RecordedTick | undefined;
+  for (let number = after; ; ) {
+    const ticks = await recordedTicks(clusterId, number, past, CHUNK);
+    for (const one of ticks) {
+      if (one.tick.at > at) return newest;
+      newest = one;
+    }
+    const last = ticks.at(-1);
+    if (!last) return newest;
+    number = last.tick.number;
+    await past.pause();
+  }
+}
+
+/** What is recorded of a cluster after what it has folded, up to a seq, in order. */
+export async function* inputsAfter(cluster: ClusterState, past: Past, upToSeq: number): AsyncGenerator<RecordedInput> {
+  const { clusterId } = cluster;
+  let { seq, tick: number } = cluster;
+  while (seq < upToSeq) {
+    const ticks = (await recordedTicks(clusterId, number, past, CHUNK)).filter((one) => one.seq <= upToSeq);
+    const last = ticks.at(-1);
+    const end = last ? last.seq : upToSeq;
+    const inputs = new Map<number, RecordedInput>();
+    for (const one of ticks) if (one.seq > seq) inputs.set(one.seq, { seq: one.seq, input: one.tick });
+    for (const one of await past.ledger.inputs(clusterId, seq, end)) inputs.set(one.seq, one);
+    yield* [...inputs.values()].sort((a, b) => a.seq - b.seq);
+    if (!last) return;
+    [seq, number] = [end, last.tick.number];
+    await past.pause();
+  }
+}
+
+/** Recorded ticks from so many before a tick up to it, by number. */
+export async function ticksUpTo(
+  clusterId: string,
+  target: RecordedTick,
+  count: number,
+  past: Past,
+): Promise<readonly RecordedTick[]> {
+  const ticks: RecordedTick[] = [];
+  for (let number = target.tick.number - count; ; ) {
+    const some = (await recordedTicks(clusterId, number, past, CHUNK)).filter(({ seq }) => seq <= target.seq);
+    const last = some.at(-1);
+    if (!last) return ticks;
+    ticks.push(...some);
+    number = last.tick.number;
+    await past.pause();
+  }
+}

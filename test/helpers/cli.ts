@@ -1,0 +1,24 @@
+import { runCli } from "../../src/cli/program.ts";
+import type { Finished } from "./service.ts";
+
+/** Runs a command of the program within the test: as `tocsin` does, without the time that a process takes. */
+export async function command(
+  args: readonly string[],
+  options: { cwd: string; env?: Readonly<Record<string, string>> },
+): Promise<Finished> {
+  const said = { out: "", err: "" };
+  const code = await runCli(args, {
+    environment: { ...options.env },
+    cwd: options.cwd,
+    signal: new AbortController().signal,
+    out: (text) => {
+      said.out += `${text}\n`;
+    },
+    err: (text) => {
+      said.err += `${text}\n`;
+    },
+    isTerminal: false,
+    logsToTerminal: false,
+  });
+  return { code, ...said };
+}
