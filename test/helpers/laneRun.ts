@@ -1,0 +1,295 @@
+/** Random schedules of one lane: alarms, values, answers, pauses, restarts and edits, each drawn from a number. */
+
+import { createMemoryLedger } from "../../src/backend/memory/ledger.ts";
+import { createMemoryStore } from "../../src/backend/memory/store.ts";
+import type { ClusterState } from "../../src/evaluator/cluster.ts";
+import { emptyCluster } from "../../src/evaluator/cluster.ts";
+import { fold } from "../../src/evaluator/fold.ts";
+import { ClusterRunner } from "../../src/evaluator/runner.ts";
+import { Sealer } from "../../src/evaluator/sealing.ts";
+import { silentLogger } from "../../src/lib/log.ts";
+import type { Action, Alarm, ClusterRules, Direction } from "../../src/model/alarm.ts";
+import type { Decision, Input, Outcome } from "../../src/model/decision.ts";
+import type { MemberState } from "../../src/model/meters.ts";
+import { FakeClock } from "./fakeClock.ts";
+import { LaneMonitor } from "./laneMonitor.ts";
+import { INTERVAL_S } from "./laneWorld.ts";
+import { anAlarm, control, theRules } from "./rules.ts";
+import { randomFrom } from "./trueLoad.ts";
+
+type Send = Extract<Decision, { readonly d: "send" }>;
+
+const LB = "network.services.lb";
+const METERS = ["active.connections", "queue.current", "queue.time", "connect.time", "response.time"].map(
+  (name) => `${LB}.${name}`,
+);
+const NAMES = ["a", "b", "c", "d", "e"];
+
+const ports = {
+  clock: new FakeClock(),
+  log: silentLogger,
+  ledger: createMemoryLedger(),
+  store: createMemoryStore(),
+  dispatcher: { dispatch: () => {}, cancel: () => {} },
+  sealer: new Sealer(120),
+  onDecision: () => {},
+};
+
+/** Most ticks that it may take until everything owed is sent, when nothing fails any more. */
+export const BOUND_TICKS = 120;
+
+export class LaneRun {
+  readonly monitor = new LaneMonitor();
+  readonly log: string[] = [];
+  readonly #random: () => number;
+  readonly #cluster: ClusterState = emptyCluster("web");
+  readonly #runner = new ClusterRunner(this.#cluster, ports);
+  #rules: ClusterRules;
+  #number = 1000;
+  #downTicks = 0;
+  #values = new Map<string, number | undefined>();
+  #members: Readonly<Record<string, MemberState>> = { s1: "up", s2: "up" };
+  #membersTold: Readonly<Record<string, MemberState>> = {};
+  #open: { readonly send: Send; written: boolean; cancelAsked: boolean } | undefined;
+  #ends = false;
+
+  constructor(seed: number) {
+    this.#random = randomFrom(seed);
+    this.#rules = this.#someRules();
+    this.#input({ kind: "start", number: this.#number, at: this.#number * 10_000, intervalMs: INTERVAL_S * 1000 });
+    this.#input({ kind: "command", command: "rules", rules: this.#rules });
+    for (const { rule } of this.#rules.alarms) if (rule.kind === "threshold") this.#values.set(rule.meterName, 3);
+    this.#tick();
+  }
+
+  /** One step, drawn from a number. */
+  step(seed: number): void {
+    const random = randomFrom(seed);
+    const kind = random();
+    if (kind < 0.5) this.#someTick(random);
+    else if (kind < 0.76) this.#goOn(random);
+    else if (kind < 0.81) this.#pause(random);
+    else if (kind < 0.85) this.#input({ kind: "command", command: "resume", ...directionIn(random) });
+    else if (kind < 0.91) this.#effect(random);
+    else if (kind < 0.94) this.#restart(Math.floor(4 * random()), random() < 0.3);
+    else if (kind < 0.95) this.#input({ kind: "stall" });
+    else this.#edit(random);
+  }
+
+  /** Nothing fails any more. Returns the ticks until nothing was owed; `undefined`: it never came to that. */
+  end(): number | undefined {
+    this.#ends = true;
+    this.#input({ kind: "command", command: "resume" });
+    for (const [name, value] of this.#values) this.#values.set(name, value ?? 3);
+    for (let tick = 0; tick <= BOUND_TICKS; tick++) {
+      while (this.#open) this.#answer("accepted");
+      // The first tick judges; what nobody saw before needs some more.
+      if (tick > 5 && this.monitor.owed().length === 0) return tick;
+      this.#tick();
+    }
+    return undefined;
+  }
+
+  #input(input: Input): void {
+    const { decisions } = fold(this.#cluster, input);
+    this.log.push(inShort(input), ...decisions.map((one) => `    ${inShort(one)}`));
+    this.monitor.folded(input, decisions);
+    if (input.kind === "start") this.#open = undefined;
+    for (const one of decisions) {
+      if (one.d === "cancel" && this.#open?.send.delivery === one.delivery) this.#open.cancelAsked = true;
+      if (one.d === "send" && one.class === "control") this.#open = { send: one, written: false, cancelAsked: false };
+    }
+  }
+
+  #tick(failed = false): void {
+    this.#number += 1 + this.#downTicks;
+    const coveredS = INTERVAL_S * (1 + this.#downTicks);
+    this.#downTicks = 0;
+    const names = [...new Set([...Object.keys(this.#membersTold), ...Object.keys(this.#members)])].sort();
+    const before = this.#membersTold;
+    if (!failed) this.#membersTold = this.#members;
+    const values = failed
+      ? []
+      : [...this.#values].flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+    this.#input({
+      kind: "tick",
+      number: this.#number,
+      at: this.#number * 10_000,
+      values: Object.fromEntries(values),
+      sources: [failed ? { name: "s", coveredS: 0, error: "refused" } : { name: "s", coveredS }],
+      members: failed
+        ? []
+        : names
+            .filter((name) => before[name] !== this.#members[name])
+            .map((name) => [name, this.#members[name] ?? null]),
+    });
+  }
+
+  #someTick(random: () => number): void {
+    for (const name of this.#values.keys()) {
+      if (random() < 0.3) this.#values.set(name, [1, 3, 9, 1, 9, undefined][Math.floor(6 * random())]);
+    }
+    if (random() < 0.05) this.#downTicks = Math.floor(3 * random());
+    this.#tick(random() < 0.08);
+    if (random() < 0.6) this.#goOn(random);
+  }
+
+  /** What is under way goes one step further. */
+  #goOn(random: () => number): void {
+    if (!this.#open) return;
+    if (!this.#open.written && random() < 0.3) {
+      this.#write();
+      return;
+    }
+    const drawn = random();
+    if (drawn < 0.5) this.#answer("accepted");
+    else if (drawn < 0.6) this.#answer("busy");
+    else if (drawn < 0.68) this.#answer("not_run", { status: 503 });
+    else if (drawn < 0.75) this.#answer("not_run", { status: 503, retryAfterS: Math.floor(60 * random()) });
+    else if (drawn < 0.78) this.#answer("not_run", { status: 403 });
+    else if (drawn < 0.9) this.#answer("uncertain");
+    else this.#answer("rejected");
+  }
+
+  /** The notifier reads the gates once more, and then nothing can be taken back. */
+  #write(): void {
+    const open = this.#open;
+    if (!open || open.written) return;
+    const held = open.cancelAsked || this.#runner.heldBecause(open.send.delivery) !== undefined;
+    if (held) {
+      this.#told("cancelled");
+      return;
+    }
+    open.written = true;
+    this.log.push(`    written ${open.send.receiver}`);
+    this.monitor.written(open.send);
+  }
+
+  #answer(outcome: Outcome["outcome"], fields: Partial<Outcome> = {}): void {
+    this.#write();
+    if (this.#open?.written) this.#told(outcome, fields);
+  }
+
+  #told(outcome: Outcome["outcome"], fields: Partial<Outcome> = {}): void {
+    const open = this.#open;
+    if (!open) return;
+    this.#open = undefined;
+    const { delivery: deliveryId, attempt } = open.send;
+    this.#input({ kind: "outcome", deliveryId, attempt, outcome, reason: outcome, ...fields });
+  }
+
+  #pause(random: () => number): void {
+    const forS = random() < 0.5 ? { forS: Math.ceil(60 * random()) } : {};
+    this.#input({ kind: "command", command: "pause", ...directionIn(random), ...forS });
+  }
+
+  /** A server comes, goes, falls ill or is drained. */
+  #effect(random: () => number): void {
+    const name = `s${1 + Math.floor(4 * random())}`;
+    const states = ["up", "up", undefined, "draining", "down", "maint"] as const;
+    const { [name]: _, ...others } = this.#members;
+    const state = states[Math.floor(states.length * random())];
+    this.#members = state ? { ...others, [name]: state } : others;
+  }
+
+  #restart(downTicks: number, stops: boolean): void {
+    if (this.#ends) return;
+    if (stops) {
+      this.#input({ kind: "stop" });
+      if (this.#open && this.#random() < 0.5) this.#answer("accepted");
+    }
+    this.#downTicks = 0;
+    this.#number += downTicks;
+    this.#input({ kind: "start", number: this.#number, at: this.#number * 10_000, intervalMs: INTERVAL_S * 1000 });
+  }
+
+  #edit(random: () => number): void {
+    const drawn = random();
+    const which = Math.floor(this.#rules.alarms.length * random());
+    const change = (one: Alarm): Alarm => {
+      if (drawn < 0.3) return { ...one, enabled: !one.enabled };
+      if (drawn < 0.45) return { ...one, repeatIntervalS: [10, 20, 25, 40][Math.floor(4 * random())]! };
+      if (drawn < 0.6) return { ...one, maxRepeats: random() < 0.5 ? undefined : Math.floor(4 * random()) };
+      return { ...one, repeatActions: !one.repeatActions };
+    };
+    let alarms = this.#rules.alarms.map((one, index) => (index === which ? change(one) : one));
+    if (drawn > 0.95 && alarms.length > 1) alarms = alarms.filter((_, index) => index !== which);
+    const lane = drawn > 0.7 && drawn < 0.9 ? laneOf(random) : {};
+    this.#rules = { ...this.#rules, ...lane, alarms };
+    this.#input({ kind: "command", command: "rules", rules: this.#rules });
+  }
+
+  #someRules(): ClusterRules {
+    const random = this.#random;
+    const count = 2 + Math.floor(3.999 * random());
+    const names = NAMES.slice(0, count);
+    const alarms = names.map((name, index): Alarm => {
+      const upward = random() < 0.5;
+      const main: Direction = random() < 0.2 ? "unknown" : upward ? "out" : "in";
+      const list = (direction: Direction): Action[] =>
+        Array.from({ length: 1 + Math.floor(2.2 * random()) }, (_, at) =>
+          control(`${name}${direction[0]}${at}`, random() < 0.15 ? "unknown" : direction),
+        );
+      const other: Direction = main === "in" ? "out" : "in";
+      return anAlarm({
+        name,
+        meterName: METERS[index]!,
+        statistic: "last",
+        comparison: upward ? "gt" : "lt",
+        threshold: upward ? 5 : 2,
+        treatMissingData: random() < 0.7 ? "missing" : "ignore",
+        repeatActions: random() < 0.6,
+        repeatIntervalS: [10, 20, 25, 40][Math.floor(4 * random())]!,
+        repeatStates: random() < 0.7 ? ["alarm"] : ["ok", "alarm", "insufficient data"],
+        maxRepeats: random() < 0.5 ? undefined : Math.floor(4 * random()),
+        suppressedBy: names.filter((one) => one !== name && random() < 0.08).map((one) => `id-${one}`),
+        actions: {
+          alarm: list(main),
+          ok: random() < 0.2 ? list(other) : [],
+          "insufficient data": random() < 0.2 ? list(random() < 0.5 ? "out" : "in") : [],
+        },
+      });
+    });
+    return theRules(alarms, laneOf(random));
+  }
+}
+
+function laneOf(random: () => number): Pick<ClusterRules, "settleS" | "cooldownS"> {
+  const cooldown = () => (random() < 0.5 ? 0 : Math.floor(60 * random()));
+  return { settleS: Math.floor(40 * random()), cooldownS: { in: cooldown(), out: cooldown() } };
+}
+
+function directionIn(random: () => number): { readonly direction?: "in" | "out" } {
+  const drawn = random();
+  return drawn < 0.34 ? {} : { direction: drawn < 0.67 ? "in" : "out" };
+}
+
+/** An input or a decision as a line that people read. */
+function inShort(one: Input | Decision): string {
+  if ("kind" in one) {
+    if (one.kind === "tick")
+      return `tick ${one.number} ${JSON.stringify(one.values)} ${one.sources[0]?.error ?? ""} ${one.members.join(" ")}`;
+    if (one.kind === "command" && one.command === "rules") {
+      const { settleS, cooldownS, alarms } = one.rules;
+      const lines = alarms.map((alarm) => {
+        const { name, enabled, actions, suppressedBy, repeatActions, repeatIntervalS, repeatStates, maxRepeats, rule } =
+          alarm;
+        const lists = Object.entries(actions).map(
+          ([state, list]) => `${state}: ${list.map(({ receiver, direction }) => `${receiver} ${direction}`)}`,
+        );
+        const policy = rule.kind === "threshold" ? `${rule.comparison} ${rule.treatMissingData}` : "";
+        const repeats = repeatActions
+          ? `every ${repeatIntervalS} s in ${repeatStates}, at most ${maxRepeats}`
+          : "no repeats";
+        return `  ${name} ${enabled} ${policy} ${lists.join("; ")}; ${repeats}; suppressed by ${suppressedBy}`;
+      });
+      return [`rules settle ${settleS} cooldown ${JSON.stringify(cooldownS)}`, ...lines].join("\n");
+    }
+    return JSON.stringify(one);
+  }
+  if (one.d === "send")
+    return `send ${one.receiver} attempt ${one.attempt} transition ${one.transition} repeat ${one.repeat} ${one.direction}`;
+  if (one.d === "transition") return `${one.name}: ${one.from} → ${one.to} (${one.transition})`;
+  if (one.d === "hold") return `hold ${one.alarmId} ${one.what} ${one.gate}: ${one.reason.slice(0, 60)}`;
+  return JSON.stringify(one);
+}
