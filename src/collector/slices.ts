@@ -80,7 +80,7 @@ function sliceCluster(
   const gap = since.gap || rows.some((row) => row.kind !== "server" && hasPast(row, since));
   return {
     clusterId,
-    coveredS: gap ? 0 : (since.elapsed?.seconds ?? 0),
+    coveredS: gap ? 0 : coveredS(counted, dump, since),
     ...partsOf(PART_METERS, (meter) => sets[meter.rows]),
     members: membersOf(rows),
     proxies: proxiesOf(rows),
@@ -92,6 +92,17 @@ function sliceCluster(
     moved: sets.traffic.some(({ increases }) => (increases?.bin ?? 0) > 0 || (increases?.bout ?? 0) > 0),
     baseline: keeps && since.previous ? since.previous.baseline : now,
   };
+}
+
+/**
+ * Seconds that the increases span. What a process counted that is gone now nobody knows: of one that took its place
+ * they span its own life at the most, unless it carried the counters on.
+ */
+function coveredS(counted: readonly CountedRow[], dump: Dump, since: Since): number {
+  const { elapsed } = since;
+  if (!elapsed) return 0;
+  const whole = elapsed.same || counted.some(({ row, raw }) => isCarried(row, raw, dump, since));
+  return whole ? elapsed.seconds : Math.min(elapsed.seconds, dump.process.uptimeS);
 }
 
 /** What only some rules read, and only where they do. */
@@ -135,6 +146,12 @@ function rawCounters(row: Row): RawCounters {
   return counters;
 }
 
+/** A new process began with the row's counters of the one before it. */
+function isCarried(row: Row, now: RawCounters, dump: Dump, { previous }: Since): boolean {
+  const before = previous?.baseline.rows[keyOf(row)];
+  return before !== undefined && mayCarryCounters(dump.process) && wasCarried(before, now);
+}
+
 /**
  * Increase of each counter column of a row since the scrape before; `undefined`: only a baseline. A row that
  * appears with a new process began at 0.
@@ -142,8 +159,7 @@ function rawCounters(row: Row): RawCounters {
 function rowIncreases(row: Row, now: RawCounters, dump: Dump, since: Since): Increases {
   if (!since.previous || !since.elapsed || hasPast(row, since)) return undefined;
   const before = since.previous.baseline.rows[keyOf(row)];
-  const continued =
-    since.elapsed.same || (before !== undefined && mayCarryCounters(dump.process) && wasCarried(before, now));
+  const continued = since.elapsed.same || isCarried(row, now, dump, since);
   const increases: Record<string, number> = {};
   for (const [column, value] of Object.entries(now)) {
     const previous = continued ? before?.[column] : "0";

@@ -5,6 +5,7 @@ import type { Action, Alarm, State } from "../model/alarm.ts";
 import type { EventInput, Notification } from "../model/decision.ts";
 import type { AlarmState, ClusterState } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
+import type { Referred } from "./composite.ts";
 import { hasMemory, judgeComposite } from "./composite.ts";
 import { clearedAfter, firedBy, hits } from "./events.ts";
 import type { Folding } from "./folding.ts";
@@ -41,7 +42,7 @@ export function evaluate(folding: Folding, alarm: AlarmState): void {
 }
 
 /** Why an alarm is not evaluated (rule A5). `at`: label of the tick. */
-function stoppedBecause({ enabled, timeConstraints }: Alarm, at: number): Standing | undefined {
+export function stoppedBecause({ enabled, timeConstraints }: Alarm, at: number): Standing | undefined {
   if (!enabled) return { kind: "stopped", gate: "enabled", reason: "the alarm is disabled" };
   if (timeConstraints.length === 0 || isWithin(timeConstraints, at)) return undefined;
   const names = timeConstraints.map(({ name }) => name).join(", ");
@@ -65,7 +66,8 @@ function verdictOf(cluster: ClusterState, alarm: AlarmState): Verdict {
       });
       rememberLeaves(alarm, verdict.leaves);
       if (verdict.kind === "unknown") return { kind: "unknown", reason: verdict.reason };
-      return { kind: verdict.kind, points: { type: "composite", form: verdict.form, leaves: verdict.leaves } };
+      const { form, leaves, assumed } = verdict;
+      return { kind: verdict.kind, points: { type: "composite", form, leaves, ...(assumed ? { assumed } : {}) } };
     }
   }
 }
@@ -77,10 +79,12 @@ export function newestValue({ rules, series }: ClusterState, { alarm }: AlarmSta
   return judgement.kind === "unknown" ? null : judgement.points.mostRecent;
 }
 
-function referredTo(alarm: AlarmState | undefined): { state: State; isUnknown: boolean } | undefined {
+/** What a composite that refers to the alarm is told of it. */
+export function referredTo(alarm: AlarmState | undefined): Referred | undefined {
   if (!alarm) return undefined;
-  const { kind } = alarm.verdict;
-  return { state: alarm.state, isUnknown: kind === "unknown" || kind === "stopped" };
+  const { state, verdict } = alarm;
+  const isUnknown = verdict.kind === "unknown" || verdict.kind === "stopped";
+  return { state, isUnknown, assumed: !isUnknown && verdict.assumed };
 }
 
 function rememberLeaves(alarm: AlarmState, leaves: ReturnType<typeof judgeComposite>["leaves"]): void {
@@ -205,7 +209,7 @@ function act(folding: Folding, alarm: AlarmState, notification: Notification, is
     alarm.suppressed = { notification, repeat: number, isRepeat };
   }
   // Where control receivers are called too, the repeat counts when they are.
-  if (isRepeat && control.length === 0 && alarm.alarm.maxRepeats !== undefined) alarm.repeats++;
+  if (isRepeat && control.length === 0) alarm.repeats++;
   alarm.sends = Math.max(alarm.sends, number + 1);
 }
 

@@ -80,6 +80,14 @@ export interface AlarmState {
 /** Servers as they were at the last complete tick before a send: what an effect is measured against. */
 type MembersBefore = ReadonlyMap<string, MemberState>;
 
+/** A scale-in that a scale-out went ahead of: its pause goes on when that one's is over. */
+export interface Overtaken {
+  readonly direction: Direction;
+  readonly sentTick: number;
+  /** Its settling and its cooldown are over then. */
+  readonly untilTick: number;
+}
+
 /** A lane action that was sent, or is being sent. */
 export interface Sent {
   readonly alarmId: string;
@@ -88,6 +96,7 @@ export interface Sent {
   readonly sentTick: number;
   readonly membersBefore: MembersBefore;
   readonly owed: Owed;
+  readonly overtaken: Overtaken | undefined;
 }
 
 /** A receiver that was called, and what came of it. */
@@ -123,7 +132,14 @@ export type Lane =
   | { readonly phase: "idle" }
   | ({ readonly phase: "in flight" } & Flight)
   | ({ readonly phase: "settling" } & Settling)
-  | { readonly phase: "cooldown"; readonly direction: Direction; readonly sentTick: number };
+  | {
+      readonly phase: "cooldown";
+      readonly direction: Direction;
+      readonly sentTick: number;
+      /** Not over before this tick, whatever the cooldown of the direction says. */
+      readonly untilTick: number;
+      readonly overtaken: Overtaken | undefined;
+    };
 
 /** A notice in its receiver's queue. */
 export interface Notice {

@@ -16,6 +16,7 @@ export interface Referred {
   readonly state: State;
   /** Its verdict is unknown, or it is not evaluated. */
   readonly isUnknown: boolean;
+  readonly assumed: boolean;
 }
 
 export interface CompositeInput {
@@ -34,6 +35,8 @@ export interface CompositeVerdict {
   readonly leaves: readonly { readonly name: string; readonly leaf: Leaf; readonly state: LeafState }[];
   /** Of `unknown`: why. */
   readonly reason: string;
+  /** Some leaf that was looked at rests on what its policy takes a silence for. */
+  readonly assumed: boolean;
 }
 
 export type Leaf = Extract<Expression, { readonly op: "rule" | "alarm" }>;
@@ -42,8 +45,9 @@ interface Looked {
   readonly name: string;
   readonly leaf: Leaf;
   state: LeafState | "undecided";
-  newest: "alarm" | "ok";
-  reason: string;
+  readonly newest: "alarm" | "ok";
+  readonly reason: string;
+  readonly assumed: boolean;
 }
 
 /** Judges a composite rule. */
@@ -67,15 +71,16 @@ export function judgeComposite(expression: Expression, input: CompositeInput): C
         ? [{ name: seen.name, leaf, state: seen.state === "undecided" ? ("unknown" as const) : seen.state }]
         : [];
     });
-  if (early !== undefined) return { kind: early, form, leaves: leaves(), reason: "" };
+  const assumed = () => [...looked.values()].some((seen) => seen.assumed);
+  if (early !== undefined) return { kind: early, form, leaves: leaves(), reason: "", assumed: assumed() };
   for (const leaf of names.keys()) look(leaf);
   for (const seen of looked.values()) if (seen.state === "undecided") seen.state = settle(seen, input);
   const late = decide(expression, stateOf);
-  if (late !== undefined) return { kind: late, form, leaves: leaves(), reason: "" };
+  if (late !== undefined) return { kind: late, form, leaves: leaves(), reason: "", assumed: assumed() };
   const { canBeTrue, canBeFalse } = outcomesOf(expression, stateOf);
   const reasons = [...looked.values()].flatMap(({ name, reason }) => (reason === "" ? [] : [`${name}: ${reason}`]));
   const kind = canBeTrue || canBeFalse ? "unknown" : "insufficient data";
-  return { kind, form, leaves: leaves(), reason: reasons[0] ?? "" };
+  return { kind, form, leaves: leaves(), reason: reasons[0] ?? "", assumed: assumed() };
 }
 
 function lookAt(leaf: Leaf, name: string, input: CompositeInput): Looked {
@@ -83,10 +88,11 @@ function lookAt(leaf: Leaf, name: string, input: CompositeInput): Looked {
     const judgement = input.judge(leaf.rule);
     const reason = judgement.kind === "unknown" ? judgement.reason : "";
     const newest = judgement.kind === "undecided" ? judgement.newest : "ok";
-    return { name, leaf, state: judgement.kind, newest, reason };
+    const assumed = judgement.kind !== "unknown" && judgement.points.assumed === true;
+    return { name, leaf, state: judgement.kind, newest, reason, assumed };
   }
   const other = input.referTo(leaf.alarmId);
-  const seen = { name, leaf, newest: "ok" as const };
+  const seen = { name, leaf, newest: "ok" as const, assumed: other?.assumed ?? false };
   if (!other) return { ...seen, state: "unknown", reason: `alarm ${leaf.name} is gone` };
   if (leaf.state !== undefined) return { ...seen, state: other.state === leaf.state ? "alarm" : "ok", reason: "" };
   if (other.isUnknown) return { ...seen, state: "unknown", reason: `alarm ${leaf.name} is unknown at this tick` };

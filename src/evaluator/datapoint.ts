@@ -5,9 +5,9 @@ import { compare } from "../model/alarm.ts";
 import { meterNamed } from "../model/meters.ts";
 import type { Probe, Readings } from "./readings.ts";
 import type { Series } from "./series.ts";
-import { lowerBoundOf, resultOf, statisticOf } from "./statistic.ts";
+import { highestIn, lowerBoundOf, resultOf, statisticOf } from "./statistic.ts";
 import type { Evidence, Window } from "./window.ts";
-import { activeServersIn, evidenceOf, mayHideTraffic, spansUnevenly } from "./window.ts";
+import { activeServersIn, evidenceOf, mayHideTraffic, spansUnevenly, wholeTicks } from "./window.ts";
 
 /**
  * `value`: known. `missing`: the window was seen and holds nothing (rule E2). `unknown`: not enough evidence;
@@ -21,6 +21,8 @@ export type Datapoint =
       readonly clears: boolean;
       /** Samples in the window, where outliers are looked for. */
       readonly samples?: number;
+      /** A source is silent, and the policy says what to take its silence for. */
+      readonly assumed?: true;
     }
   | { readonly kind: "missing" }
   | {
@@ -61,7 +63,7 @@ function evidenceFor({ series, expect }: Source, probe: Probe, rule: ThresholdRu
   }
   // Tocsin's own meters are made at every seal, whatever the sources say (rule E6).
   if (meterNamed(rule.meterName)?.kind === "own") return COMPLETE;
-  return evidenceOf(series, window, expect);
+  return evidenceOf(series, window, expect, needsWholeTicks(probe, rule) ? "ticks" : "seconds");
 }
 
 function perActiveServer(
@@ -85,7 +87,8 @@ function perActiveServer(
   }
   if (servers > 0) return datapointFrom(source, probe, rule, window, evidence, servers);
   // No server is active: any load is too much for none, and nothing else can be said.
-  const total = statisticOf(source.series, probe, window, rule);
+  const total =
+    statisticOf(source.series, probe, window, rule) ?? lowerBoundOf(source.series, probe, window, rule);
   const upward = rule.comparison === "gt" || rule.comparison === "ge";
   const proved = upward && total !== undefined && total > 0 ? true : undefined;
   return {
@@ -117,17 +120,48 @@ function datapointFrom(
     return { kind: "unknown", reason, silentTicks: silence(evidence), proved, clears, value };
   }
   const total = statisticOf(series, probe, window, rule);
-  if (total === undefined) return MISSING;
+  if (total === undefined) {
+    if (!needsWholeTicks(probe, rule) || wholeTicks(series, window) > 0) return MISSING;
+    const reason = "no tick of the window shows the whole cluster";
+    return { kind: "unknown", reason, silentTicks: undefined, proved: undefined, clears: false, value: undefined };
+  }
   const value = total / servers;
   const breaches = compare(value, comparison, threshold);
   if (isLow(comparison, breaches)) {
-    const hidden = mayHideTraffic(series, window, meterName);
+    const hidden = mayHideTraffic(series, window, meterName) ?? lackOf(series, probe, rule, window, total, servers);
     if (hidden)
       return { kind: "unknown", reason: hidden, silentTicks: undefined, proved: undefined, clears: false, value };
   }
   const clears = clearThreshold === threshold ? !breaches : !compare(value, comparison, clearThreshold);
   if (!probe.counts) return { kind: "value", value, breaches, clears };
   return { kind: "value", value, breaches, clears, samples: resultOf(series, probe.counts, window) ?? 0 };
+}
+
+/** What a rule reads is of instants at which all sources must show themselves, not of what they counted in between. */
+function needsWholeTicks(probe: Probe, rule: ThresholdRule): boolean {
+  return !probe.ring.isIncrease && meterNamed(rule.meterName)?.kind !== "own";
+}
+
+/**
+ * Why a low sum or count proves nothing: it lacks ticks, and would not be low if each of them had been as the highest
+ * that was seen.
+ */
+function lackOf(
+  series: Series,
+  probe: Probe,
+  rule: ThresholdRule,
+  window: Window,
+  total: number,
+  servers: number,
+): string | undefined {
+  const { statistic, comparison, threshold } = rule;
+  if ((statistic !== "sum" && statistic !== "count") || !needsWholeTicks(probe, rule)) return undefined;
+  const lacking = window.to - window.from + 1 - wholeTicks(series, window);
+  if (lacking === 0) return undefined;
+  const most = statistic === "count" ? 1 : (highestIn(series, probe, window) ?? 0);
+  const breaches = compare((total + lacking * most) / servers, comparison, threshold);
+  if (isLow(comparison, breaches)) return undefined;
+  return `${lacking} ticks of the window do not show the whole cluster, and a ${statistic} lacks them`;
 }
 
 /** A low verdict says that there is little: `lt`/`le` breaching, `gt`/`ge` not breaching (rule E4). */

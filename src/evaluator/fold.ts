@@ -8,7 +8,7 @@ import type { Decision, Delivery, Input, Outcome, Start } from "../model/decisio
 import type { SealedTick } from "../model/tick.ts";
 import { isComplete } from "../model/tick.ts";
 import { evaluate, foldEvent, releaseNotices, slotsAt } from "./alarms.ts";
-import type { ClusterState, Notice } from "./cluster.ts";
+import type { ClusterState, Lane, Notice } from "./cluster.ts";
 import { eventsOf } from "./events.ts";
 import type { Folding } from "./folding.ts";
 import { advanceLane, laneOutcome, laneStart, offer } from "./lane.ts";
@@ -122,6 +122,17 @@ function foldStart(folding: Folding, start: Start): void {
   noticesStart(folding);
 }
 
+function rescaled(lane: Lane, rescale: (tick: number) => number): Lane {
+  if (lane.phase === "idle") return lane;
+  const overtaken = lane.overtaken && {
+    ...lane.overtaken,
+    sentTick: rescale(lane.overtaken.sentTick),
+    untilTick: rescale(lane.overtaken.untilTick),
+  };
+  const moved = { sentTick: rescale(lane.sentTick), overtaken };
+  return lane.phase === "cooldown" ? { ...lane, ...moved, untilTick: rescale(lane.untilTick) } : { ...lane, ...moved };
+}
+
 /** Ticks of another length: windows begin anew, and what counts ticks is counted in the new ones. */
 function changeInterval(cluster: ClusterState, start: Start): void {
   const ratio = cluster.intervalMs / start.intervalMs;
@@ -132,7 +143,7 @@ function changeInterval(cluster: ClusterState, start: Start): void {
     if (alarm.owed)
       alarm.owed = { ...alarm.owed, since: rescale(alarm.owed.since), notBefore: rescale(alarm.owed.notBefore) };
   }
-  if (cluster.lane.phase !== "idle") cluster.lane = { ...cluster.lane, sentTick: rescale(cluster.lane.sentTick) };
+  cluster.lane = rescaled(cluster.lane, rescale);
   for (const [name, tick] of cluster.lastOk) cluster.lastOk.set(name, rescale(tick));
   cluster.pauses = new Map([...cluster.pauses].map(([direction, until]) => [direction, until && rescale(until)]));
   const later = (queue: readonly Notice[]) => queue.map((one) => ({ ...one, notBefore: rescale(one.notBefore) }));

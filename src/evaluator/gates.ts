@@ -31,6 +31,9 @@ export function worldGate(cluster: ClusterState, alarm: AlarmState, owed: Pick<O
   const paused = pausedBecause(cluster, owed.direction);
   if (paused !== undefined) return { gate: "pause", reason: paused };
   if (verdict.kind === "unknown") return { gate: "evidence", reason: verdict.reason };
+  if (verdict.assumed && owed.direction !== "out") {
+    return { gate: "evidence", reason: "a source is silent, and its policy alone says that there is little" };
+  }
   if (verdict.kind === "insufficient data" && alarm.state !== "insufficient data") {
     return { gate: "evidence", reason: "too few datapoints at the newest tick" };
   }

@@ -6,6 +6,7 @@ import { datapointOf } from "./datapoint.ts";
 import { ticksPer, windowsRead } from "./needs.ts";
 import type { Readings } from "./readings.ts";
 import type { Series } from "./series.ts";
+import { NEVER } from "./track.ts";
 import { evidenceOf, windowAt } from "./window.ts";
 
 /** What texts say of the datapoints. */
@@ -17,6 +18,8 @@ export interface Judged {
   readonly mostRecent: number | null;
   /** Of a rule `per: server`: the server that decided. */
   readonly server?: string;
+  /** Some datapoint is what the policy takes a silence for: no proof that there is little. */
+  readonly assumed?: true;
 }
 
 /** What the datapoints of a rule say at one tick, before any state is looked at. */
@@ -33,7 +36,7 @@ const PATIENCE_TICKS = 3;
 
 /** Judges a rule at the newest tick of the series. */
 export function judge(rule: ThresholdRule, series: Series, expect: number): Judgement {
-  if (series.last === -Infinity) return { kind: "unknown", reason: "no tick has been seen yet" };
+  if (series.last === NEVER) return { kind: "unknown", reason: "no tick has been seen yet" };
   if (rule.per === "server") return judgeServers(rule, series, expect);
   return judgeOne(rule, { series, readings: series.own, expect });
 }
@@ -83,14 +86,22 @@ function afterPolicy(point: Datapoint, rule: ThresholdRule): Datapoint {
     if (policy === "breaching") return FILLED_BREACHING;
     return policy === "not_breaching" ? FILLED_NOT_BREACHING : point;
   }
-  if (point.proved === undefined && (point.silentTicks ?? 0) > PATIENCE_TICKS) {
+  const isOpen = point.proved === undefined || (point.proved === false && !point.clears);
+  if (isOpen && (point.silentTicks ?? 0) > PATIENCE_TICKS) {
     if (policy === "missing") return { kind: "missing" };
-    if (policy === "not_breaching") return FILLED_NOT_BREACHING;
+    if (policy === "not_breaching") return ASSUMED_NOT_BREACHING;
   }
   return point;
 }
 
 const FILLED_BREACHING: Datapoint = { kind: "value", value: Number.NaN, breaches: true, clears: false };
+const ASSUMED_NOT_BREACHING: Datapoint = {
+  kind: "value",
+  value: Number.NaN,
+  breaches: false,
+  clears: true,
+  assumed: true,
+};
 const FILLED_NOT_BREACHING: Datapoint = { kind: "value", value: Number.NaN, breaches: false, clears: true };
 
 /** Aodh's `exclude_outliers`: windows made of far more or fewer samples than the others say nothing. */
@@ -115,6 +126,7 @@ export function judgePoints(rule: ThresholdRule, points: readonly Datapoint[]): 
   let present = 0;
   let unknowns = 0;
   let clear = true;
+  let assumed = false;
   /** Why something cannot be told: whether a datapoint breaches, or whether it clears. */
   let unknown: string | undefined;
   for (const point of points) {
@@ -127,6 +139,7 @@ export function judgePoints(rule: ThresholdRule, points: readonly Datapoint[]): 
       if (point.breaches) breaching++;
       else notBreaching++;
       clear &&= point.clears;
+      assumed ||= point.assumed === true;
       continue;
     }
     clear &&= point.clears;
@@ -135,7 +148,13 @@ export function judgePoints(rule: ThresholdRule, points: readonly Datapoint[]): 
     else unknowns++;
     if (point.proved !== true && !point.clears) unknown ??= point.reason;
   }
-  const judged: Judged = { type: "threshold", breaching, notBreaching, mostRecent: mostRecent(points) };
+  const judged: Judged = {
+    type: "threshold",
+    breaching,
+    notBreaching,
+    mostRecent: mostRecent(points),
+    ...(assumed ? { assumed } : {}),
+  };
   const alreadyAlarm = breaching >= datapointsToAlarm;
   if (present < evaluationPeriods && !(datapointsToAlarm < evaluationPeriods && alreadyAlarm)) {
     // What nobody saw could still make it an alarm.
@@ -198,7 +217,7 @@ function judgeNoServer(rule: ThresholdRule, series: Series, expect: number): Jud
   if (series.serversSince === undefined || window.from < series.serversSince) {
     return { kind: "unknown", reason: "servers are read since the rules changed: the window must fill" };
   }
-  const evidence = evidenceOf(series, window, expect);
+  const evidence = evidenceOf(series, window, expect, "ticks");
   if (evidence.kind !== "complete") return { kind: "unknown", reason: evidence.reason };
   const filled = afterPolicy({ kind: "missing" }, rule);
   const points = filled.kind === "missing" ? [] : Array.from({ length: rule.evaluationPeriods }, () => filled);

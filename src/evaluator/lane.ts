@@ -16,7 +16,7 @@
 
 import type { Direction } from "../model/alarm.ts";
 import type { EffectLabel, Outcome } from "../model/decision.ts";
-import type { AlarmState, Called, Flight, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
+import type { AlarmState, Called, Flight, Lane, Overtaken, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
@@ -34,9 +34,15 @@ export function advanceLane(folding: Folding, complete: boolean): void {
   const { lane } = cluster;
   if (lane.phase === "settling") settle(folding, lane, complete);
   if (cluster.lane.phase === "cooldown") {
-    const { direction, sentTick } = cluster.lane;
-    if (cluster.tick - sentTick >= ticksOf(cooldownS(folding, direction), cluster)) cluster.lane = { phase: "idle" };
+    const { direction, sentTick, untilTick, overtaken } = cluster.lane;
+    const over = Math.max(untilTick, sentTick + cooldownTicks(folding, direction));
+    if (cluster.tick >= over) cluster.lane = afterPause(overtaken);
   }
+}
+
+/** What follows when a pause is over, or nothing was done that asks for one: that of the action that was overtaken. */
+function afterPause(overtaken: Overtaken | undefined): Lane {
+  return overtaken ? { phase: "cooldown", ...overtaken, overtaken: undefined } : { phase: "idle" };
 }
 
 function settle(folding: Folding, lane: Settling, complete: boolean): void {
@@ -51,10 +57,10 @@ function settle(folding: Folding, lane: Settling, complete: boolean): void {
     return;
   }
   const effect: EffectLabel = effective ? "effective" : !change || change.kind === "unclear" ? "unclear" : "no_effect";
-  const { alarmId, transition, direction, sentTick } = lane;
+  const { alarmId, transition, direction, sentTick, overtaken } = lane;
   const servers = change?.servers ?? [];
   folding.decisions.push({ d: "effect", at: cluster.at, alarmId, transition, effect, direction, ticks, servers });
-  cluster.lane = { phase: "cooldown", direction, sentTick };
+  cluster.lane = { phase: "cooldown", direction, sentTick, untilTick: sentTick, overtaken };
   if (effective) return;
   owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), cluster.tick);
   if (effect === "no_effect" && lane.unsure.length === 0) tellNoEffect(folding, lane, ticks);
@@ -74,9 +80,9 @@ function tellNoEffect(folding: Folding, { owed }: Settling, ticks: number): void
   }
 }
 
-function cooldownS(folding: Folding, direction: Direction): number {
-  const cooldown = folding.cluster.rules?.cooldownS;
-  return (direction === "out" ? cooldown?.out : cooldown?.in) ?? 0;
+function cooldownTicks({ cluster }: Folding, direction: Direction): number {
+  const cooldown = cluster.rules?.cooldownS;
+  return ticksOf((direction === "out" ? cooldown?.out : cooldown?.in) ?? 0, cluster);
 }
 
 /** Sends what is owed as far as gates allow; journals what they hold; drops repeats that they hold. */
@@ -122,10 +128,10 @@ function askToCancel(folding: Folding, alarm: AlarmState): void {
 function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
   const { cluster } = folding;
   const [first, ...rest] = owed.receivers;
-  leaveSettling(folding);
+  const overtaken = overtake(folding);
   alarm.owed = undefined;
   alarm.held = undefined;
-  if (owed.isRepeat && alarm.alarm.maxRepeats !== undefined) alarm.repeats++;
+  if (owed.isRepeat) alarm.repeats++;
   if (!first) return;
   const sent: Sent = {
     alarmId: alarm.alarm.id,
@@ -134,26 +140,31 @@ function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
     sentTick: cluster.tick,
     membersBefore: cluster.completeMembers,
     owed,
+    overtaken,
   };
   call(folding, alarm, sent, first, rest, []);
 }
 
-/** A scale-out goes ahead of what a scale-in may still do: whether that one had an effect will not be known. */
-function leaveSettling(folding: Folding): void {
+/**
+ * A scale-out goes ahead of what a scale-in may still do: whether that one had an effect will not be known. Its pause
+ * goes on afterwards, and where it may not have run at all it is owed again, if its alarm still asks by then.
+ */
+function overtake(folding: Folding): Overtaken | undefined {
   const { cluster, decisions } = folding;
   const { lane, at } = cluster;
-  if (lane.phase !== "settling") return;
-  const { alarmId, transition, direction, sentTick } = lane;
-  decisions.push({
-    d: "effect",
-    at,
-    alarmId,
-    transition,
-    effect: "unclear",
-    direction,
-    ticks: cluster.tick - sentTick,
-    servers: [],
-  });
+  if (lane.phase !== "settling" && lane.phase !== "cooldown") return undefined;
+  const { direction, sentTick } = lane;
+  const pauseTicks = cooldownTicks(folding, direction);
+  if (lane.phase === "cooldown") {
+    return { direction, sentTick, untilTick: Math.max(lane.untilTick, sentTick + pauseTicks) };
+  }
+  const { alarmId, transition } = lane;
+  const ticks = cluster.tick - sentTick;
+  decisions.push({ d: "effect", at, alarmId, transition, effect: "unclear", direction, ticks, servers: [] });
+  const settledTick = sentTick + ticksOf(cluster.rules?.settleS ?? 0, cluster);
+  const seen = changeSince(lane.membersBefore, cluster.completeMembers, direction);
+  if (seen.kind !== "effective") owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), settledTick);
+  return { direction, sentTick, untilTick: Math.max(settledTick, sentTick + pauseTicks) };
 }
 
 function call(
@@ -239,18 +250,18 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { cluster } = folding;
   const of = (kind: Outcome["outcome"]) =>
     called.filter(({ outcome }) => outcome === kind).map(({ pending }) => pending);
-  const { alarmId, transition, direction, sentTick, membersBefore, owed } = sent;
-  const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, blindTicks: 0 };
+  const { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken } = sent;
+  const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken, blindTicks: 0 };
   const unsure = of("uncertain");
   const acted = unsure.length > 0 || of("accepted").length > 0;
-  cluster.lane = acted ? { phase: "settling", unsure, ...settling } : { phase: "idle" };
+  cluster.lane = acted ? { phase: "settling", unsure, ...settling } : afterPause(overtaken);
 
   const busy = of("busy");
   // A repeat that a gate stopped at the last moment is dropped like any repeat that a gate holds (rule A4).
   const cancelled = owed.isRepeat ? [] : of("cancelled");
   const again = [...of("not_run"), ...afresh(folding, owed, [...busy, ...cancelled])];
   const retryTick = cluster.tick + Math.max(0, ...called.map((one) => one.waitTicks));
-  owe(folding, owed, again, busy.length > 0 ? nextSlotTick(folding, owed) : retryTick);
+  owe(folding, owed, again, busy.length > 0 ? Math.max(retryTick, nextSlotTick(folding, owed)) : retryTick);
 }
 
 /** The same receivers under new ids. */

@@ -6,7 +6,7 @@ import type { Statistic, ThresholdRule } from "../model/alarm.ts";
 import type { Needs } from "./needs.ts";
 import { counterOf, ticksPer } from "./needs.ts";
 import type { Ring, Track } from "./track.ts";
-import { createTrack } from "./track.ts";
+import { createTrack, NEVER } from "./track.ts";
 
 /** Where a rule finds its datapoints. */
 export interface Probe {
@@ -26,7 +26,7 @@ export interface Readings {
 }
 
 export function createReadings(): Readings {
-  return { rings: [], tracks: [], probes: noEntries(), lastSeen: -Infinity };
+  return { rings: [], tracks: [], probes: noEntries(), lastSeen: NEVER };
 }
 
 /** The ring of a meter's values, or of a counter meter's increases. */

@@ -2,7 +2,7 @@
 
 import { withEntry, withoutEntry } from "../lib/maps.ts";
 import type { Alarm, ClusterRules } from "../model/alarm.ts";
-import { slotsAt } from "./alarms.ts";
+import { slotsAt, stoppedBecause } from "./alarms.ts";
 import type { AlarmState, ClusterState } from "./cluster.ts";
 import { newAlarmState } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
@@ -10,6 +10,7 @@ import { end } from "./folding.ts";
 import { judgingOrder, measureOf } from "./identity.ts";
 import { dropOwed } from "./lane.ts";
 import { createSeries, fitSeries } from "./series.ts";
+import { NOT_JUDGED, standingOf } from "./verdict.ts";
 
 /** Applies the revision. The lane, and the transition numbers of all alarms, go on (rule L3). */
 export function foldRules(folding: Folding, rules: ClusterRules): void {
@@ -44,6 +45,9 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm, previous: Clus
   const { cluster, decisions } = folding;
   const restarts = measureOf(alarm.alarm, previous) !== measureOf(rule, cluster.rules ?? previous);
   alarm.alarm = rule;
+  // What the rule before it said of the newest tick is not this one's word: nothing is sent before the next.
+  alarm.verdict =
+    stoppedBecause(rule, cluster.at) ?? (rule.rule.kind === "event" ? standingOf({ kind: "event" }) : NOT_JUDGED);
   // Slots are counted in the interval of now: those that have passed have passed.
   alarm.slots = slotsAt(cluster, alarm, cluster.tick);
   if (!restarts) return;

@@ -21,6 +21,7 @@ import {
   resizeReadings,
 } from "./readings.ts";
 import type { Ring } from "./track.ts";
+import { NEVER } from "./track.ts";
 
 /** Marks of a source at a tick. */
 export const MARK = { answered: 1, silent: 2, reload: 4, open: 8, moved: 16 } as const;
@@ -44,7 +45,7 @@ export interface Series {
   readonly intervalS: number;
   /** The oldest tick whose content may be there. */
   from: number;
-  /** Number of the newest tick; -Infinity: none yet. */
+  /** Number of the newest tick; NEVER: none yet. */
   last: number;
   /** Newest tick that is absent, or at which some source did not cover just its interval. */
   lastUneven: number;
@@ -75,10 +76,10 @@ export function createSeries(capacity: number, intervalS: number): Series {
   return {
     capacity,
     intervalS,
-    from: -Infinity,
-    last: -Infinity,
-    lastUneven: -Infinity,
-    lastChange: -Infinity,
+    from: NEVER,
+    last: NEVER,
+    lastUneven: NEVER,
+    lastChange: NEVER,
     known: createBytes(capacity),
     sources: new Map(),
     own: createReadings(),
@@ -96,7 +97,7 @@ export function createSeries(capacity: number, intervalS: number): Series {
 export function fitSeries(series: Series, rules: ClusterRules): void {
   const needs = needsOf(rules, series.intervalS);
   if (needs.ticks > series.capacity) resize(series, needs.ticks);
-  const since = series.last === -Infinity ? -Infinity : series.last + 1;
+  const since = series.last === NEVER ? NEVER : series.last + 1;
   const all = rules.alarms.flatMap(({ rule }) => thresholdRules(rule));
   series.serverRules = all.filter(({ per }) => per === "server");
   if (series.serverRules.length === 0) {
@@ -129,7 +130,7 @@ export interface SavedSeries {
 }
 
 export function saveSeries({ capacity, from, own, serversSince }: Series): SavedSeries {
-  const late = own.rings.filter(({ since }) => since !== -Infinity);
+  const late = own.rings.filter(({ since }) => since !== NEVER);
   const rings = late.map(({ meter, isIncrease, since }) => ({ meter, isIncrease, since }));
   return { capacity, from, rings, serversSince: serversSince ?? null };
 }
@@ -148,7 +149,7 @@ export function loadSeries(saved: SavedSeries, intervalS: number, rules: Cluster
 
 function heldBy(series: Series): Held {
   const { capacity, intervalS, from, last } = series;
-  const oldest = last === -Infinity ? Infinity : Math.max(from, last - capacity + 1);
+  const oldest = last === NEVER ? Infinity : Math.max(from, last - capacity + 1);
   const coveredAt = (number: number) =>
     meanCoveredS([...series.sources.values()].map(({ coveredS }) => ({ coveredS: valueAt(series, coveredS, number) })));
   return { capacity, intervalS, from: oldest, last, coveredAt };
@@ -162,7 +163,7 @@ function isWithin(some: Needs, all: Needs): boolean {
 
 function resize(series: Series, capacity: number): void {
   const { last } = series;
-  const oldest = last === -Infinity ? Infinity : Math.max(series.from, last - series.capacity + 1);
+  const oldest = last === NEVER ? Infinity : Math.max(series.from, last - series.capacity + 1);
   const copy = <T extends Float64Array | Uint8Array>(from: T, to: T): T => {
     for (let number = oldest; number <= last; number++) {
       to[number % capacity] = from[number % series.capacity] ?? 0;
@@ -176,7 +177,7 @@ function resize(series: Series, capacity: number): void {
   }
   const copyValues = (from: Float64Array) => copy(from, createFloats(capacity, Number.NaN));
   for (const readings of [series.own, ...series.servers.values()]) resizeReadings(readings, copyValues);
-  if (last !== -Infinity) series.from = oldest;
+  if (last !== NEVER) series.from = oldest;
   series.capacity = capacity;
 }
 
@@ -188,7 +189,7 @@ function resize(series: Series, capacity: number): void {
 export function pushTick(series: Series, tick: SealedTick, before: SealedTick["values"] | undefined): void {
   const { number } = tick;
   if (number <= series.last || number < series.from) return;
-  if (series.last === -Infinity) series.from = Math.max(series.from, number);
+  if (series.last === NEVER) series.from = Math.max(series.from, number);
   else if (number > series.last + 1) skipTo(series, number);
   const place = number % series.capacity;
   let answered = true;
@@ -283,9 +284,9 @@ function addSource(series: Series, name: string): SourceRing {
   const ring: SourceRing = {
     coveredS: createFloats(series.capacity, Number.NaN),
     marks: createBytes(series.capacity),
-    lastSeen: -Infinity,
-    lastAnswered: -Infinity,
-    lastReload: -Infinity,
+    lastSeen: NEVER,
+    lastAnswered: NEVER,
+    lastReload: NEVER,
   };
   const all = [...series.sources, [name, ring] as const].sort(([a], [b]) => (a < b ? -1 : 1));
   series.sources.clear();
@@ -310,7 +311,7 @@ function pushServers(series: Series, tick: SealedTick, coveredS: number, gap: bo
   for (const name of Object.keys(now)) {
     if (series.servers.has(name)) continue;
     const readings = createReadings();
-    fitReadings(readings, series.serverNeeds, series.capacity, series.serversSince ?? -Infinity);
+    fitReadings(readings, series.serverNeeds, series.capacity, series.serversSince ?? NEVER);
     bindReadings(readings, series.serverRules, { ...heldBy(series), from: Infinity });
     series.servers = withEntry(series.servers, name, readings);
   }

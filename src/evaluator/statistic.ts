@@ -8,7 +8,7 @@ import { placeAt, valueAt } from "./series.ts";
 import type { Track } from "./track.ts";
 import { createTrack } from "./track.ts";
 import type { Window } from "./window.ts";
-import { coveredBy, isEven, roomS, spansAt } from "./window.ts";
+import { coveredBy, isEven, isWholeAt, roomS, spansAt } from "./window.ts";
 
 /**
  * The statistic of a window's content; `undefined` when the window holds no value: absence is not zero. Where every
@@ -24,21 +24,43 @@ export function statisticOf(series: Series, probe: Probe, window: Window, rule: 
     const meanS = covered.reduce((sum, own) => sum + own, 0) / covered.length;
     return covered.length === 0 ? undefined : increase / meanS;
   }
-  return resultOf(series, probe.track, window);
+  if (isEven(series, window) || meterNamed(rule.meterName)?.kind === "own")
+    return resultOf(series, probe.track, window);
+  return ofWholeTicks(series, probe.track, window);
+}
+
+/** The highest value of the window's whole ticks; `undefined`: there is none. */
+export function highestIn(series: Series, { ring, track }: Probe, window: Window): number | undefined {
+  return ofWholeTicks(series, createTrack(ring, "max", track.ticks), window);
+}
+
+/** A tick that does not show the whole cluster has a value of a part of it: that says nothing. */
+function ofWholeTicks(series: Series, track: Track, window: Window): number | undefined {
+  return workedOut(series, track, window, (number) =>
+    isWholeAt(series, window, number) ? valueAt(series, track.ring.data, number) : Number.NaN,
+  );
 }
 
 /** What a statistic was worked out to be when the window's last tick came; `undefined`: it holds nothing. */
-export function resultOf(series: Series, track: Track, { from, to }: Window): number | undefined {
+export function resultOf(series: Series, track: Track, window: Window): number | undefined {
+  const { to } = window;
+  const kept = to === series.last ? track.newest : track.results?.[to % series.capacity];
+  // A look back that is seldom needed is worked out when it is.
+  if (kept === undefined) return workedOut(series, track, window, (number) => valueAt(series, track.ring.data, number));
+  return Number.isNaN(kept) ? undefined : kept;
+}
+
+/** The statistic of other values than those that were kept up with; `undefined`: there is none. */
+function workedOut(
+  series: Series,
+  track: Track,
+  { from, to }: Window,
+  readingOf: (number: number) => number,
+): number | undefined {
+  const own = createTrack(track.ring, track.statistic, track.ticks);
   let result = Number.NaN;
-  if (to === series.last) result = track.newest;
-  else if (track.results) result = track.results[to % series.capacity] ?? Number.NaN;
-  else {
-    // A look back that is seldom needed is worked out when it is.
-    const past = createTrack(track.ring, track.statistic, track.ticks);
-    for (let number = Math.max(from, series.from); number <= to; number++) {
-      const coveredS = spansAt(series, number).mean;
-      result = past.push(number, valueAt(series, track.ring.data, number), coveredS);
-    }
+  for (let number = Math.max(from, series.from); number <= to; number++) {
+    result = own.push(number, readingOf(number), spansAt(series, number).mean);
   }
   return Number.isNaN(result) ? undefined : result;
 }

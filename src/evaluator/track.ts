@@ -12,6 +12,12 @@ import type { Statistic } from "../model/alarm.ts";
 import { percentOf } from "../model/alarm.ts";
 import { createSliding, MAX, MIN, SortedWindow, SUM, slide } from "./sliding.ts";
 
+/**
+ * A tick number before any there is. Numbers of ticks are kept as small integers: in place, where an infinity would
+ * be an object of its own, and with tens of thousands of clusters it is memory that takes the time.
+ */
+export const NEVER = -(2 ** 30);
+
 /** Values by place; NaN: none. */
 export interface Ring {
   /** Of values; of increases where `isIncrease`. */
@@ -72,7 +78,7 @@ export function createTrack(ring: Ring, statistic: Statistic, ticks: number): Tr
 /** How many values are in the window: as long as none is missing that needs no memory. */
 class Count extends Track {
   /** First tick since which no value was missing. */
-  #since = Number.NaN;
+  #since = NEVER;
   #present: Float64Array | undefined;
 
   override push(number: number, value: number): number {
@@ -82,7 +88,7 @@ class Count extends Track {
 
   /** As `push`, with 0 for none. */
   protected many(number: number, value: number): number {
-    if (Number.isNaN(this.#since)) this.#since = number;
+    if (this.#since === NEVER) this.#since = number;
     const isMissing = Number.isNaN(value);
     if (isMissing) {
       this.#present ??= this.#allPresent(number);

@@ -6,6 +6,7 @@ import type { Judged } from "./judge.ts";
 /** What texts say of a composite's leaves. */
 export interface CompositePoints extends Pick<CompositeVerdict, "form" | "leaves"> {
   readonly type: "composite";
+  readonly assumed?: true;
 }
 
 export type Points = Judged | CompositePoints;
@@ -23,20 +24,29 @@ export type Verdict =
 
 /** What is kept of a verdict until the next tick: all that gates, references and people ask of it. */
 export type Standing =
-  | { readonly kind: "alarm" | "ok" | "undecided" | "insufficient data" | "event" }
+  | {
+      readonly kind: "alarm" | "ok" | "undecided" | "insufficient data" | "event";
+      /** It rests on what the policy takes a source's silence for. */
+      readonly assumed: boolean;
+    }
   | Extract<Verdict, { readonly kind: "unknown" | "stopped" }>;
 
-const STANDINGS = {
-  alarm: { kind: "alarm" },
-  ok: { kind: "ok" },
-  undecided: { kind: "undecided" },
-  "insufficient data": { kind: "insufficient data" },
-  event: { kind: "event" },
-} as const;
+const standings = (assumed: boolean) =>
+  ({
+    alarm: { kind: "alarm", assumed },
+    ok: { kind: "ok", assumed },
+    undecided: { kind: "undecided", assumed },
+    "insufficient data": { kind: "insufficient data", assumed },
+    event: { kind: "event", assumed },
+  }) as const;
+const SEEN = standings(false);
+const ASSUMED = standings(true);
 
 /** The verdict without its datapoints: alarms that stand alike share it. */
 export function standingOf(verdict: Verdict): Standing {
-  return verdict.kind === "unknown" || verdict.kind === "stopped" ? verdict : STANDINGS[verdict.kind];
+  if (verdict.kind === "unknown" || verdict.kind === "stopped") return verdict;
+  const assumed = verdict.kind !== "event" && verdict.points.assumed === true;
+  return (assumed ? ASSUMED : SEEN)[verdict.kind];
 }
 
 export const NOT_JUDGED: Standing = {

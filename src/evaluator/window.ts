@@ -36,15 +36,70 @@ export function isEven(series: Series, window: Window): boolean {
   return window.from > series.lastUneven && window.from >= series.lastChange && window.from >= series.from;
 }
 
-/** Whether every known source covered the window, and as many as are expected are known (rules E1, E5, T4). */
-export function evidenceOf(series: Series, window: Window, expect: number): Evidence {
+/**
+ * Whether every known source covered the window, and as many as are expected are known (rules E1, E5, T4). What is
+ * counted between two answers needs `seconds`: a missed poll whose bytes came with the next answer costs nothing. What
+ * is read at the instants of ticks needs as many `ticks` at which all of them answered, too.
+ */
+export function evidenceOf(series: Series, window: Window, expect: number, needs: "seconds" | "ticks"): Evidence {
   if (expect > 0 && (knownAt(series, series.last) ?? 0) < expect) return tooFew(series, expect);
   if (isEven(series, window) && series.sources.size > 0) return WHOLE;
   if (series.sources.size === 0) return { kind: "ours", reason: "no source has had a row of this cluster yet" };
+  const covered = bySeconds(series, window);
+  return covered.kind === "complete" && needs === "ticks" ? byTicks(series, window) : covered;
+}
+
+function byTicks(series: Series, window: Window): Evidence {
+  const ticks = window.to - window.from + 1;
+  const whole = wholeTicks(series, window);
+  if (whole >= COMPLETE * ticks) return WHOLE;
+  const seen = `${whole} of ${ticks} ticks show the whole cluster`;
+  for (const [name, source] of series.sources) {
+    if (!isNeeded(series, source, window)) continue;
+    for (let number = window.from; number <= window.to; number++) {
+      const place = placeAt(series, number);
+      if (place < 0 || !isMarked(source, place, MARK.silent)) continue;
+      const silences = [...series.sources.values()].map((one) => silentTicks(series, one));
+      return { kind: "silent", ticks: Math.max(...silences), reason: `${seen}: ${cureOf(series, name, source)}` };
+    }
+  }
+  return { kind: "ours", reason: `${seen}: the window must fill` };
+}
+
+/** Whether a source counts in a window: one that is known no longer is needed only where it once answered. */
+function isNeeded(series: Series, source: SourceRing, window: Window): boolean {
+  return source.lastSeen === series.last || source.lastAnswered >= window.from;
+}
+
+/** Whether every source that counts in the window answered at one of its ticks. */
+export function isWholeAt(series: Series, window: Window, number: number): boolean {
+  const place = placeAt(series, number);
+  if (place < 0) return false;
+  for (const source of series.sources.values()) {
+    if (isNeeded(series, source, window) && !isMarked(source, place, MARK.answered)) return false;
+  }
+  return true;
+}
+
+/** How many ticks of the window show the whole cluster. */
+export function wholeTicks(series: Series, window: Window): number {
+  if (isEven(series, window)) return window.to - window.from + 1;
+  let whole = 0;
+  for (let number = window.from; number <= window.to; number++) if (isWholeAt(series, window, number)) whole++;
+  return whole;
+}
+
+/** Why a source lacks, and what a person can do. */
+function cureOf(series: Series, name: string, source: SourceRing): string {
+  const ticks = silentTicks(series, source);
+  const since = ticks > 0 ? `has not answered for ${ticks} ticks` : "missed some polls";
+  return `source ${name} ${since}; mend it, or say that it is gone with "tocsin source forget ${name}"`;
+}
+
+function bySeconds(series: Series, window: Window): Evidence {
   let silent: Extract<Evidence, { kind: "silent" }> | undefined;
   for (const [name, source] of series.sources) {
-    // One that is known no longer is needed only where it once answered.
-    if (source.lastSeen < series.last && source.lastAnswered < window.from) continue;
+    if (!isNeeded(series, source, window)) continue;
     const coveredS = coveredBy(series, source, window);
     if (coveredS >= COMPLETE * window.periodS) continue;
     let silentS = 0;
@@ -57,8 +112,7 @@ export function evidenceOf(series: Series, window: Window, expect: number): Evid
       return { kind: "ours", reason: `${covered}: the rest was not seen, and the window must fill` };
     }
     const ticks = silentTicks(series, source);
-    const since = ticks > 0 ? `it has not answered for ${ticks} ticks` : "it missed some polls";
-    const reason = `${covered}: ${since}; mend it, or say that it is gone with "tocsin source forget ${name}"`;
+    const reason = `covered ${round(coveredS)} of ${window.periodS} s: ${cureOf(series, name, source)}`;
     silent = { kind: "silent", ticks: Math.max(ticks, silent?.ticks ?? 0), reason: silent?.reason ?? reason };
   }
   return silent ?? WHOLE;
@@ -149,16 +203,17 @@ function isMarked(source: SourceRing, place: number, mark: number): boolean {
 }
 
 /**
- * A low reading of this window proves nothing (rule E4): sessions are open but no byte moved in it, or a reload
- * in it left sessions behind whose bytes nobody will count. Only for meters that HAProxy counts at a stream's end.
+ * A low reading of this window proves nothing (rule E4): a reload in it left sessions behind that nobody sees any
+ * more; or, of a meter that HAProxy counts at a stream's end, sessions are open but no byte moved in it.
  */
 export function mayHideTraffic(series: Series, window: Window, meterName: string): string | undefined {
   const meter = meterNamed(meterName);
-  if (!meter || !countsAtStreamEnd(meter)) return undefined;
+  if (!meter || meter.kind === "members" || meter.kind === "own") return undefined;
   for (const [name, source] of series.sources) {
     if (source.lastReload >= window.from && hasMark(series, source, window, MARK.reload)) {
-      return `source ${name} was reloaded with sessions open: their bytes were not counted`;
+      return `source ${name} was reloaded with sessions open: they are not seen any more`;
     }
+    if (!countsAtStreamEnd(meter)) continue;
     if (isOpenAtEnd(series, source, window) && !hasMark(series, source, window, MARK.moved)) {
       return `source ${name} has sessions open of which no byte was counted yet`;
     }

@@ -1,5 +1,6 @@
 /** Why an alarm stood where it stood at a past tick: the tick is folded again, and what the fold saw is told. */
 
+import { referredTo } from "../evaluator/alarms.ts";
 import type { AlarmState, ClusterState, Owed } from "../evaluator/cluster.ts";
 import { ticksOf } from "../evaluator/cluster.ts";
 import type { LeafState } from "../evaluator/composite.ts";
@@ -62,12 +63,7 @@ function aroundOf(cluster: ClusterState, { state, leaves }: AlarmState): Around 
   return {
     state,
     decided: (name) => leaves[name],
-    referTo(id) {
-      const other = cluster.alarms.get(id);
-      if (!other) return undefined;
-      const { kind } = other.verdict;
-      return { state: other.state, isUnknown: kind === "unknown" || kind === "stopped" };
-    },
+    referTo: (id) => referredTo(cluster.alarms.get(id)),
   };
 }
 

@@ -3,7 +3,7 @@
 import type { AlarmState, ClusterState, Owed } from "../evaluator/cluster.ts";
 import { ticksOf } from "../evaluator/cluster.ts";
 import { gateOf } from "../evaluator/gates.ts";
-import type { Verdict } from "../evaluator/verdict.ts";
+import { standingOf } from "../evaluator/verdict.ts";
 import { rfc3339 } from "../lib/clock.ts";
 import { nextStart } from "../lib/cron.ts";
 import type { Direction } from "../model/alarm.ts";
@@ -18,7 +18,7 @@ interface Seen {
 }
 
 /** No gate minds it. */
-const JUDGED: Verdict = { kind: "event" };
+const JUDGED = standingOf({ kind: "event" });
 
 /**
  * All gates in the order in which they are asked, for an action of the alarm's state, as they stand after the newest

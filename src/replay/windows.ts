@@ -164,7 +164,7 @@ export function fullAt(rule: ThresholdRule, { series, expect }: Pick<Judged, "se
   if (!probe) return undefined;
   const all = { from: series.last - rule.evaluationPeriods * probe.track.ticks + 1, to: series.last, periodS: 0 };
   const lacking = Array.from({ length: rule.evaluationPeriods }, (_, index) => windowOf(series, probe, index)).some(
-    (window) => window.from < probe.ring.since || evidenceOf(series, window, expect).kind === "ours",
+    (window) => window.from < probe.ring.since || evidenceOf(series, window, expect, probe.ring.isIncrease ? "seconds" : "ticks").kind === "ours",
   );
   if (!lacking) return undefined;
   const hole = numbersOf(all).findLast((number) => number < probe.ring.since || !isCovered(series, number));

@@ -49,14 +49,21 @@ export function pointOf(rule: ThresholdRule, meter: MeterKind, history: readonly
   const start = last - ticks;
   const inside = history.filter(({ number }) => start < number && number <= last);
   const sources = (history.at(-1)?.said ?? []).map((_, source) => source);
-  const lacking = sources.filter((source) => coverage(source, inside, start) < 0.9 * rule.periodS);
+  const whole = inside.filter(({ said }) => said.every(({ failed }) => !failed));
+  const uncovered = sources.filter((source) => coverage(source, inside, start) < 0.9 * rule.periodS);
+  const failing = sources.filter((source) => inside.some(({ said }) => said[source]?.failed));
+  const lacksTicks = meter !== "rate" && whole.length < 0.9 * ticks;
+  if (uncovered.length === 0 && lacksTicks && failing.length === 0)
+    return { kind: "unspecified", why: "every second is covered by answers to ticks that nobody folded" };
+  const lacking = uncovered.length > 0 || !lacksTicks ? uncovered : failing;
   const servers = rule.per === "active_server" ? activeServers(inside) : 1;
   if (typeof servers === "object") return servers;
   if (lacking.length > 0) return incomplete(rule, meter, inside, start, last, lacking, servers);
 
-  const total = meter === "rate" ? averageRate(inside, start, sources, 0) : gaugeStatistic(rule, inside);
+  const total = meter === "rate" ? averageRate(inside, start, sources, 0) : gaugeStatistic(rule, whole);
   if (typeof total === "object") return total;
   const jittered = meter === "rate" ? averageRate(inside, start, sources, JITTER_S) : total;
+  if (total === undefined && meter !== "rate" && whole.length === 0) return ours;
   if (total === undefined)
     return servers === 1 || (servers ?? 0) > 0
       ? { kind: "missing" }
@@ -72,7 +79,13 @@ export function pointOf(rule: ThresholdRule, meter: MeterKind, history: readonly
   ]);
   if (sides.some(([one, other]) => one !== other)) return { kind: "unspecified", why: "it depends on the jitter" };
   const low = isUpper(rule.comparison) ? !breaches : isLower(rule.comparison) && breaches;
-  if (low && meter !== "sum" && hidesTraffic(inside, sources)) return ours;
+  if (low && hidesTraffic(inside, sources, meter)) return ours;
+  // A sum that lacks ticks must be low even if they had been as the highest that was seen.
+  if (low && meter !== "rate" && (rule.statistic === "sum" || rule.statistic === "count")) {
+    const most = rule.statistic === "count" ? 1 : Math.max(...whole.map(({ gauge }) => gauge ?? 0));
+    const estimate = (total + (ticks - whole.length) * most) / servers;
+    if (holds(estimate, rule.comparison, rule.threshold) !== breaches) return ours;
+  }
   return { kind: "value", breaches, clears: !holds(value, rule.comparison, rule.clearThreshold) };
 }
 
@@ -89,8 +102,9 @@ function incomplete(
   servers: number | undefined,
 ): Point {
   const sources = (inside[0]?.said ?? []).map((_, source) => source);
-  const cause = lacking.some((source) => lacksOurs(source, inside, start, last)) ? "ours" : lacking;
-  if (cause !== "ours" && meter !== "sum" && hidesTraffic(inside, sources))
+  const covered = lacking.every((source) => coverage(source, inside, start) >= 0.9 * rule.periodS);
+  const cause = !covered && lacking.some((source) => lacksOurs(source, inside, start, last)) ? "ours" : lacking;
+  if (cause !== "ours" && meter !== "sum" && hidesTraffic(inside, sources, meter))
     return { kind: "unspecified", why: "a source is silent, and what was seen cannot be believed either" };
   const bound = lowerBound(rule, meter, inside, start);
   if (typeof bound === "object") return bound;
@@ -206,12 +220,12 @@ function gaugeStatistic(rule: ThresholdRule, inside: readonly Past[]): number | 
   }
 }
 
-/** E4: sessions are open of which no byte was counted in the window, or a reload left some behind. */
-function hidesTraffic(inside: readonly Past[], sources: readonly number[]): boolean {
+/** E4: a reload left sessions behind; or, of what is counted at a stream's end, some are open of which no byte was. */
+function hidesTraffic(inside: readonly Past[], sources: readonly number[], meter: MeterKind): boolean {
   return sources.some((source) => {
     const said = inside.flatMap((past) => past.said[source] ?? []).filter(({ failed }) => !failed);
     if (said.some(({ reload }) => reload)) return true;
-    return said.at(-1)?.open === true && said.every(({ increase }) => increase === 0);
+    return meter !== "sum" && said.at(-1)?.open === true && said.every(({ increase }) => increase === 0);
   });
 }
 

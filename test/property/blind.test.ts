@@ -57,20 +57,6 @@ const base = fc.record({
 });
 type Base = typeof base extends fc.Arbitrary<infer T> ? T : never;
 
-/** What evidence does not cover as yet; each has its smallest example at the end. */
-function isCovered(fault: Fault | undefined, { meterName, statistic }: Shape["measure"]): boolean {
-  switch (fault) {
-    case undefined:
-    case "HAProxy restarted":
-    case "all bytes in open sessions":
-      return true;
-    case "reload that leaves sessions behind":
-      return meterName !== SESSIONS;
-    default:
-      return !(statistic === "sum" || (meterName === SESSIONS && statistic === "avg"));
-  }
-}
-
 /**
  * HAProxy counts what a stream carried when it ends. A window of which a part lies before the fault proves that there is
  * much only where one tick of the load keeps all of it above the threshold; hence the margin by ticks (rule E4).
@@ -83,8 +69,7 @@ function planOf(
   const high = { bytesPerS, requestsPerS, sessions };
   const sized = shapes.map((one) => {
     const ticks = fault === "reload that leaves sessions behind" ? (shapes[0]?.ticks ?? 1) : one.ticks;
-    const measure = isCovered(fault, one.measure) ? one.measure : MEASURES[0];
-    return { ...one, measure, ticks, margin: ramps ? one.margin * ticks : one.margin };
+    return { ...one, ticks, margin: ramps ? one.margin * ticks : one.margin };
   });
   const alarms = sized.map((one, index) => alarmOf(one, index, high, rest.servers));
   const widest = Math.max(...sized.map(({ margin }) => margin));
@@ -155,13 +140,10 @@ describe("never shrinks blind: no scale-in while a fault hides true traffic", ()
 });
 
 describe("and is not lamed by it", () => {
-  // A repeat whose tick is blind is dropped (rule A4): so many sources, so many polls that may be missed at it.
-  it.each([
-    { sources: 1, least: 0.985 },
-    { sources: 2, least: 0.96 },
-  ] as const)(
+  // A scale-in that is held goes when its window is whole again; a repeat whose tick is blind is dropped (rule A4).
+  it.each([{ sources: 1 }, { sources: 2 }] as const)(
     "one poll in a hundred missed, $sources source(s): scale-ins that are right are sent",
-    ({ sources, least }) => {
+    ({ sources }) => {
       const seed = Math.floor(Math.random() * 2 ** 31);
       const rightful = { first: 0, repeats: 0 };
       const sent = { first: 0, repeats: 0 };
@@ -175,13 +157,14 @@ describe("and is not lamed by it", () => {
         }
       });
       fc.assert(counts, { numRuns: loads, seed });
-      const [due, came] = [rightful.first + rightful.repeats, sent.first + sent.repeats];
+      const share = ({ first, repeats }: typeof sent) => [first / rightful.first, repeats / rightful.repeats] as const;
+      const [begun, repeated] = share(sent);
       console.log(
-        `liveness: sources=${sources} seed=${seed} rightful=${due} sent=${came} share=${(came / due).toFixed(4)} ` +
-          `first=${sent.first}/${rightful.first} repeats=${sent.repeats}/${rightful.repeats}`,
+        `liveness: sources=${sources} seed=${seed} rightful=${rightful.first} sent=${sent.first} share=${begun.toFixed(4)}; ` +
+          `of their repeats ${sent.repeats}/${rightful.repeats} share=${repeated.toFixed(4)}`,
       );
-      expect(sent.first).toBe(rightful.first);
-      expect(came / due).toBeGreaterThanOrEqual(process.env.TOCSIN_TEST_FULL ? least : least - 0.02);
+      expect(begun).toBeGreaterThanOrEqual(0.99);
+      expect(repeated).toBeGreaterThanOrEqual(0.9);
     },
     600_000,
   );
@@ -216,35 +199,35 @@ function sent(stage: Stage): readonly string[] {
   return stage.watcher.sent.map(({ tick, send }) => `tick ${tick}: ${send.notification.reason}`);
 }
 
-/** Each is a steady high load that is scaled in all the same: they are to pass. */
-describe("holes that are left", () => {
-  it.fails("one poll of one of two sources is lost: its share is missing in one sample of a gauge's average", () => {
+describe("a steady high load is not scaled in", () => {
+  it("one poll of one of two sources is lost: a gauge's average leaves that sample out", () => {
     const stage = steady({ sources: 2, shape: { measure: MEASURES[4], ticks: 2 } });
     stage.tick(1, { asked: (source) => source === 0 });
     stage.tick(1);
     expect(sent(stage)).toEqual([]);
   });
 
-  it.fails("one poll is lost: a sum over samples has one sample less, though every second is covered", () => {
+  it("one poll is lost: a sum over samples that lacks one proves nothing low", () => {
     const stage = steady({ shape: { measure: MEASURES[5], ticks: 6, margin: 1.12 } });
     stage.tick(1, { asked: () => false });
     stage.tick(1);
     expect(sent(stage)).toEqual([]);
   });
 
-  it.fails("a reload leaves sessions behind: they are open, and no longer counted in active.connections", () => {
+  it("a reload leaves sessions behind: for one window active.connections proves nothing low", () => {
     const stage = steady({ shape: { measure: MEASURES[3] } });
     stage.tick(1, { elsewhere: true, replaced: { source: "all", after: 0 } });
     expect(sent(stage)).toEqual([]);
   });
 
-  it.fails("HAProxy is restarted late in a tick while no session is open: what it had counted is gone", () => {
+  it("HAProxy is restarted late in a tick while no session is open: what it had counted is not covered", () => {
     const stage = steady({ sessions: 0, shape: {} });
     stage.tick(1, { replaced: { source: "all", after: 0.8 } });
     expect(sent(stage)).toEqual([]);
   });
 
-  it.fails("no stream ends for most of a window: it still holds a byte of what was before", () => {
+  // By rule E4 a window that holds a byte is believed, however long ago that moved: what is left of it is not proved low.
+  it.fails("unless no stream ends for most of a window that still holds a byte of what was before", () => {
     const stage = steady({ shape: { ticks: 6, repeats: true, margin: 4 }, low: 0.1 });
     for (let tick = 0; tick < 5; tick++) stage.tick(1, { held: true });
     expect(sent(stage)).toEqual([]);

@@ -35,9 +35,8 @@ const actions = (...alarm: ReturnType<typeof control>[]) => ({ ok: [], alarm, "i
 const out = anAlarm({ name: "out", threshold: 5, actions: actions(control("out", "out")) });
 const inward = anAlarm({ name: "in", comparison: "lt", threshold: 2, actions: actions(control("in", "in")) });
 
-/** The monitor looks past these; they are to pass. */
-describe("holes that are left", () => {
-  it.fails("a cooldown is over because a scale-out went ahead of it, though that one never ran", () => {
+describe("what goes ahead, comes later, or is changed meanwhile", () => {
+  it("a cooldown goes on behind a scale-out that went ahead of it and never ran", () => {
     const folded = new Folded(theRules([out, inward], { settleS: 10, cooldownS: { in: 600, out: 0 } }));
     folded.tick({ sessions: 3 });
     expect(sends(folded.tick({ sessions: 1 }))).toEqual(["in"]);
@@ -49,7 +48,7 @@ describe("holes that are left", () => {
     expect(sends(folded.ticks(10, { sessions: 1 }))).toEqual([]);
   });
 
-  it.fails("a Retry-After is not waited for where another receiver of the action was busy", () => {
+  it("a Retry-After is waited for where another receiver of the action was busy", () => {
     const pair = { ...out, repeatIntervalS: 10, actions: actions(control("first", "out"), control("second", "out")) };
     const folded = new Folded([pair]);
     folded.tick({ sessions: 3 });
@@ -59,7 +58,7 @@ describe("holes that are left", () => {
     expect(sends(folded.ticks(10, { sessions: 9 }))).toEqual([]);
   });
 
-  it.fails("an alarm that is disabled between two ticks sends what it owes", () => {
+  it("an alarm that is disabled between two ticks sends nothing of what it owes", () => {
     const folded = new Folded([out]);
     folded.tick({ sessions: 3 });
     folded.input({ kind: "command", command: "pause" });
@@ -68,7 +67,7 @@ describe("holes that are left", () => {
     expect(sends(folded.input({ kind: "command", command: "resume" }))).toEqual([]);
   });
 
-  it.fails("a scale-in that may not have run is forgotten when a scale-out goes ahead of its settling", () => {
+  it("a scale-in that may not have run is owed again after a scale-out that went ahead of its settling", () => {
     const folded = new Folded([out, withRule(inward, { meterName: RATE })]);
     folded.tick({ sessions: 3, rate: 9 });
     expect(sends(folded.tick({ sessions: 3, rate: 1 }))).toEqual(["in"]);
@@ -78,7 +77,7 @@ describe("holes that are left", () => {
     expect(sends(folded.ticks(40, { sessions: 3, rate: 1 }))).toEqual(["in"]);
   });
 
-  it.fails("a limit that comes later counts only what is repeated after it", () => {
+  it("a limit that comes later counts what was repeated before it", () => {
     const repeating = { ...out, repeatActions: true, repeatIntervalS: 60 };
     const folded = new Folded([repeating]);
     folded.tick({ sessions: 3 });

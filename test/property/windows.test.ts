@@ -147,7 +147,7 @@ describe("windows equal a naive recomputation over (at − period, at]", () => {
       if (inside.length === 0) expect(rate).toBeUndefined();
       else expect(rate).toBeCloseTo(bytes / seconds, 4);
 
-      const complete = evidenceOf(series, window, 0).kind === "complete";
+      const complete = evidenceOf(series, window, 0, "seconds").kind === "complete";
       expect(complete).toBe(seconds >= 0.9 * spanS);
     });
     fc.assert(equal, { numRuns: 3000 });

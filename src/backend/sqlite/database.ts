@@ -15,31 +15,21 @@ export function openDatabase(file: string, pragmas: readonly string[]): Database
   return database;
 }
 
-/** What makes a file of some version one of the next, after the schema's new tables were made. */
-export type Migrations = Readonly<Record<number, (database: DatabaseSync) => void>>;
-
 /**
- * Makes what the schema says, in one transaction, of a new file or of one that an older version made; throws `E304`
- * when a version made it that no migration begins at.
+ * Makes what the schema says, in one transaction, of a new file; throws `E304`, and leaves the file as it is, when
+ * another version made it.
  */
-export function ensureSchema(
-  database: DatabaseSync,
-  file: string,
-  schema: string,
-  version: number,
-  migrations: Migrations = {},
-): void {
+export function ensureSchema(database: DatabaseSync, file: string, schema: string, version: number): void {
   inTransaction(database, () => {
     database.exec("CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT");
     const made = database.prepare("SELECT v FROM meta WHERE k = 'schema_version'").get()?.v;
-    database.exec(schema);
-    for (let from = Number(made ?? version); from !== version; from++) {
-      const migrate = migrations[from];
-      if (!migrate)
-        throw new TocsinError("E304", `${file} has schema ${made}, this version of tocsin knows ${version}`);
-      migrate(database);
+    if (made !== undefined && Number(made) !== version) {
+      throw new TocsinError(
+        "E304",
+        `${file} has schema ${made}, and this version of tocsin knows ${version}: move the data folder away`,
+      );
     }
-    if (Number(made) === version) return;
+    database.exec(schema);
     database.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES('schema_version', CAST(? AS INTEGER))").run(version);
   });
 }

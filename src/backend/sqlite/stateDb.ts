@@ -10,7 +10,7 @@ import type { Checkpoint, Commit, DecisionQuery, DeliveryQuery, LedgerCluster, S
 import { aboutOf } from "../about.ts";
 import { asInteger, ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 
-/** Raised when a schema needs a migration. 2: checkpoints, and decisions by alarm. */
+/** Raised with what is recorded. 2: rules of every type, checkpoints, decisions by alarm. */
 const SCHEMA_VERSION = 2;
 
 const SCHEMA = `
@@ -39,16 +39,6 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS input_tick ON input(cluster_id, number) WHERE number IS NOT NULL;
   CREATE INDEX IF NOT EXISTS input_command ON input(cluster_id, seq) WHERE kind = 'command';
 `;
-
-/** Files of version 1 do not say which alarm a decision is about. */
-function indexDecisions(database: DatabaseSync): void {
-  const deliveries = database.prepare("SELECT doc FROM delivery WHERE id = ?");
-  const put = database.prepare("INSERT OR IGNORE INTO alarm_decision(cluster_id, alarm_id, seq, n) VALUES(?, ?, ?, ?)");
-  for (const row of database.prepare("SELECT cluster_id, seq, n, doc FROM decision").iterate()) {
-    const alarmId = aboutOf(JSON.parse(String(row.doc)) as Decision, (id) => alarmOf(deliveries.get(id)));
-    if (alarmId !== undefined) put.run(String(row.cluster_id), alarmId, Number(row.seq), Number(row.n));
-  }
-}
 
 function alarmOf(row: Record<string, unknown> | undefined): string | undefined {
   return row && (JSON.parse(String(row.doc)) as Delivery).alarmId;
@@ -97,7 +87,7 @@ export class StateDb {
   constructor(folder: string, options: { readonly lock: boolean }) {
     this.#lock = options.lock ? lockFolder(folder) : undefined;
     this.#db = openDatabase(join(folder, "state.db"), ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"]);
-    ensureSchema(this.#db, join(folder, "state.db"), SCHEMA, SCHEMA_VERSION, { 1: indexDecisions });
+    ensureSchema(this.#db, join(folder, "state.db"), SCHEMA, SCHEMA_VERSION);
     this.#deliveryOf = this.#db.prepare("SELECT doc FROM delivery WHERE id = ?");
     this.#put = {
       // A commit that failed may have been written all the same: writing it again must give the same.
