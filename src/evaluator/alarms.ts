@@ -6,12 +6,13 @@ import type { EventInput, Notification } from "../model/decision.ts";
 import type { AlarmState, ClusterState } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import type { Referred } from "./composite.ts";
-import { hasMemory, judgeComposite } from "./composite.ts";
+import { judgeComposite } from "./composite.ts";
 import { clearedAfter, firedBy, hits } from "./events.ts";
 import type { Folding } from "./folding.ts";
+import { countRepeat } from "./folding.ts";
 import { suppressorOf } from "./gates.ts";
 import { judge } from "./judge.ts";
-import { dropOwed } from "./lane.ts";
+import { directionOf, dropOwed } from "./lane.ts";
 import { enqueueNotice, forgetNotice } from "./notices.ts";
 import type { Said } from "./transition.ts";
 import { remainingFor, transitionFor } from "./transition.ts";
@@ -63,8 +64,10 @@ function verdictOf(cluster: ClusterState, alarm: AlarmState): Verdict {
         judge: (leaf) => judge(leaf, cluster.series, expect),
         referTo: (id) => referredTo(cluster.alarms.get(id)),
         decided: (name) => alarm.leaves[name],
+        remember(name, side) {
+          if (alarm.leaves[name] !== side) alarm.leaves = { ...alarm.leaves, [name]: side };
+        },
       });
-      rememberLeaves(alarm, verdict.leaves);
       if (verdict.kind === "unknown") return { kind: "unknown", reason: verdict.reason };
       const { form, leaves, assumed } = verdict;
       return { kind: verdict.kind, points: { type: "composite", form, leaves, ...(assumed ? { assumed } : {}) } };
@@ -87,22 +90,21 @@ export function referredTo(alarm: AlarmState | undefined): Referred | undefined 
   return { state, isUnknown, assumed: !isUnknown && verdict.assumed };
 }
 
-function rememberLeaves(alarm: AlarmState, leaves: ReturnType<typeof judgeComposite>["leaves"]): void {
-  for (const { name, leaf, state } of leaves) {
-    if (leaf.op !== "rule" || !hasMemory(leaf.rule) || (state !== "alarm" && state !== "ok")) continue;
-    if (alarm.leaves[name] !== state) alarm.leaves = { ...alarm.leaves, [name]: state };
-  }
-}
-
 /** An event: every alarm whose rule it hits goes to alarm; one that is there already does so again if it repeats. */
 export function foldEvent(folding: Folding, event: Omit<EventInput, "kind">): void {
   const { cluster } = folding;
   for (const alarm of cluster.alarms.values()) {
-    const { rule, repeatActions } = alarm.alarm;
+    const { rule, repeatActions, maxRepeats } = alarm.alarm;
     if (rule.kind !== "event" || stoppedBecause(alarm.alarm, cluster.at) || !hits(rule, event)) continue;
     alarm.eventTick = cluster.tick;
     alarm.verdict = standingOf({ kind: "event" });
-    if (alarm.state !== "alarm" || repeatActions) transition(folding, alarm, firedBy(rule, event));
+    const { repeats, state } = alarm;
+    if (state !== "alarm") transition(folding, alarm, firedBy(rule, event));
+    else if (repeatActions && maxRepeats !== undefined && repeats >= maxRepeats) holdAtLimit(folding, alarm, maxRepeats);
+    else if (repeatActions) {
+      transition(folding, alarm, firedBy(rule, event));
+      alarm.repeats = repeats + 1;
+    }
   }
 }
 
@@ -129,6 +131,7 @@ function transition(folding: Folding, alarm: AlarmState, next: Said): void {
   alarm.slots = 0;
   alarm.sends = 0;
   alarm.repeats = 0;
+  alarm.countedSlot = -1;
   const { id, name } = alarm.alarm;
   const { reason, reasonData, to } = next;
   const { transition: number } = alarm;
@@ -208,8 +211,6 @@ function act(folding: Folding, alarm: AlarmState, notification: Notification, is
   if (control.length < actions.length && !(isRepeat && alarm.suppressed)) {
     alarm.suppressed = { notification, repeat: number, isRepeat };
   }
-  // Where control receivers are called too, the repeat counts when they are.
-  if (isRepeat && control.length === 0) alarm.repeats++;
   alarm.sends = Math.max(alarm.sends, number + 1);
 }
 
@@ -237,7 +238,9 @@ export function releaseNotices(folding: Folding): void {
     }
     alarm.suppressed = undefined;
     const { notification, repeat: number, isRepeat } = suppressed;
-    for (const action of noticesOf(alarm)) enqueueNotice(folding, alarm, action, number, notification, isRepeat);
+    const replaces = isRepeat || notification.previous === notification.current;
+    for (const action of noticesOf(alarm)) enqueueNotice(folding, alarm, action, number, notification, replaces);
+    if (isRepeat) countRepeat(alarm);
   }
 }
 
@@ -256,12 +259,6 @@ function dropSuppressed(alarm: AlarmState): void {
 function isUnderWay(cluster: ClusterState, alarm: AlarmState): boolean {
   const { lane } = cluster;
   return lane.phase === "in flight" && lane.alarmId === alarm.alarm.id && lane.transition === alarm.transition;
-}
-
-/** A list is `out` only when all of it is: anything else is held wherever a scale-in is. */
-function directionOf(control: readonly Action[]): "in" | "out" | "unknown" {
-  if (control.every((action) => action.direction === "out")) return "out";
-  return control.every((action) => action.direction === "in") ? "in" : "unknown";
 }
 
 function notificationOf(alarm: Alarm, previous: State, said: Said): Notification {

@@ -65,6 +65,8 @@ export interface AlarmState {
   held: Gate | undefined;
   /** Repeats of this transition, where they are limited; one more than the limit: that it was reached is journalled. */
   repeats: number;
+  /** The slot whose repeat has been counted: it is one, however many receivers it has. */
+  countedSlot: number;
   /** Notices that have still to be queued. */
   suppressed: Suppressed | undefined;
   /** Of a composite: what leaves that remember were decided to be last, by name. */
@@ -77,8 +79,8 @@ export interface AlarmState {
   verdict: Standing;
 }
 
-/** Servers as they were at the last complete tick before a send: what an effect is measured against. */
-type MembersBefore = ReadonlyMap<string, MemberState>;
+/** Servers as they were at the last complete tick before a send, if there was one: what an effect is measured against. */
+type MembersBefore = ReadonlyMap<string, MemberState> | undefined;
 
 /** A scale-in that a scale-out went ahead of: its pause goes on when that one's is over. */
 export interface Overtaken {
@@ -118,6 +120,8 @@ export interface Flight extends Sent {
 }
 
 export interface Settling extends Sent {
+  /** Receivers that took it. */
+  readonly accepted: readonly PendingAction[];
   /** Receivers of which nobody knows whether they acted. */
   readonly unsure: readonly PendingAction[];
   /** Ticks after the end of settling at which not all servers could be seen. */
@@ -170,8 +174,8 @@ export interface ClusterState {
   /** Values of the newest tick: kept totals of counter meters among them, which are all that a restart keeps. */
   values: Readonly<Record<string, number>>;
   members: ReadonlyMap<string, MemberState>;
-  /** As of the last complete tick. */
-  completeMembers: ReadonlyMap<string, MemberState>;
+  /** As of the last complete tick; `undefined`: there was none yet. */
+  completeMembers: ReadonlyMap<string, MemberState> | undefined;
   /** Known sources: number of the tick at which each last answered. */
   readonly lastOk: Map<string, number>;
   /** For how many ticks in a row a source has not answered, and for how many its path has been away (rule T4). */
@@ -186,8 +190,8 @@ export interface ClusterState {
   lane: Lane;
   /** Queues of notices by receiver, the next first. */
   notices: ReadonlyMap<string, readonly Notice[]>;
-  /** Transition numbers of alarms that are gone: they go on when one comes back. */
-  retired: ReadonlyMap<string, number>;
+  /** How far the numbers of alarms that are gone had come: they go on when one comes back. */
+  retired: ReadonlyMap<string, Pick<AlarmState, "transition" | "sends">>;
   /** Deliveries that have not ended, by id. */
   deliveries: ReadonlyMap<string, Delivery>;
 }
@@ -207,7 +211,7 @@ export function emptyCluster(clusterId: string): ClusterState {
     series: createSeries(4, 10),
     values: {},
     members: noEntries(),
-    completeMembers: noEntries(),
+    completeMembers: undefined,
     lastOk: new Map(),
     failing: noEntries(),
     away: noEntries(),
@@ -241,6 +245,7 @@ export function newAlarmState(alarm: Alarm): AlarmState {
     sends: 0,
     held: undefined,
     repeats: 0,
+    countedSlot: -1,
     leaves: NO_LEAVES,
     eventTick: -Infinity,
     told: noEntries(),

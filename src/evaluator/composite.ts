@@ -25,6 +25,8 @@ export interface CompositeInput {
   readonly referTo: (alarmId: string) => Referred | undefined;
   /** What the leaf by that name was decided to be last; `undefined`: nothing yet. */
   readonly decided: (name: string) => "alarm" | "ok" | undefined;
+  /** Keeps that for the next tick; `undefined`: only the verdict is wanted. */
+  readonly remember?: (name: string, side: "alarm" | "ok") => void;
 }
 
 export interface CompositeVerdict {
@@ -54,10 +56,11 @@ interface Looked {
 export function judgeComposite(expression: Expression, input: CompositeInput): CompositeVerdict {
   const names = new Map(leavesOf(expression).map((leaf, index) => [leaf, `rule${index + 1}`]));
   const looked = new Map<Leaf, Looked>();
+  const remembering = rememberingLeaves(names, input);
   const look = (leaf: Leaf): Looked => {
     const known = looked.get(leaf);
     if (known) return known;
-    const seen = lookAt(leaf, names.get(leaf) ?? "", input);
+    const seen = remembering.get(leaf) ?? lookAt(leaf, names.get(leaf) ?? "", input);
     looked.set(leaf, seen);
     return seen;
   };
@@ -81,6 +84,19 @@ export function judgeComposite(expression: Expression, input: CompositeInput): C
   const reasons = [...looked.values()].flatMap(({ name, reason }) => (reason === "" ? [] : [`${name}: ${reason}`]));
   const kind = canBeTrue || canBeFalse ? "unknown" : "insufficient data";
   return { kind, form, leaves: leaves(), reason: reasons[0] ?? "", assumed: assumed() };
+}
+
+/** Leaves that remember are judged at every tick, whether or not the text's order looks at them. */
+function rememberingLeaves(names: ReadonlyMap<Leaf, string>, input: CompositeInput): ReadonlyMap<Leaf, Looked> {
+  const leaves = new Map<Leaf, Looked>();
+  for (const [leaf, name] of names) {
+    if (leaf.op !== "rule" || !hasMemory(leaf.rule)) continue;
+    const seen = lookAt(leaf, name, input);
+    const side = seen.state === "undecided" ? settle(seen, input) : seen.state;
+    if (side === "alarm" || side === "ok") input.remember?.(name, side);
+    leaves.set(leaf, seen);
+  }
+  return leaves;
 }
 
 function lookAt(leaf: Leaf, name: string, input: CompositeInput): Looked {
@@ -110,7 +126,7 @@ function settle({ name, leaf, newest }: Looked, input: CompositeInput): "alarm" 
 }
 
 /** Whether an undecided leaf keeps what it was decided to be last. */
-export function hasMemory(rule: ThresholdRule): boolean {
+function hasMemory(rule: ThresholdRule): boolean {
   return rule.datapointsToAlarm !== rule.evaluationPeriods || rule.clearThreshold !== rule.threshold;
 }
 
@@ -139,40 +155,31 @@ function holds(expression: Expression, wanted: boolean, stateOf: StateOf): boole
   }
 }
 
-/** What an expression could be, if each unknown leaf were one or the other: decided, or open for want of data. */
+/** What an expression could be, if each unknown leaf were one or the other. */
 interface Outcomes {
   readonly canBeTrue: boolean;
   readonly canBeFalse: boolean;
-  readonly canBeOpen: boolean;
 }
 
-/** What an expression could still be. Open only for want of data means that nothing unknown could decide it. */
+/** Whether something unknown could still decide the expression; if not, it is open for want of data alone. */
 function outcomesOf(expression: Expression, stateOf: StateOf): Outcomes {
   switch (expression.op) {
     case "and":
     case "or": {
       const parts = expression.parts.map((part) => outcomesOf(part, stateOf));
-      const and = expression.op === "and";
-      const decides = (part: Outcomes) => (and ? part.canBeFalse : part.canBeTrue);
-      const agrees = (part: Outcomes) => (and ? part.canBeTrue : part.canBeFalse);
-      const some = parts.some(decides);
-      const every = parts.every(agrees);
-      const canBeOpen = parts.some((part) => part.canBeOpen) && parts.every((part) => part.canBeOpen || agrees(part));
-      return { canBeTrue: and ? every : some, canBeFalse: and ? some : every, canBeOpen };
+      const [every, some] = [parts.every.bind(parts), parts.some.bind(parts)];
+      const [forTrue, forFalse] = expression.op === "and" ? [every, some] : [some, every];
+      return { canBeTrue: forTrue(({ canBeTrue }) => canBeTrue), canBeFalse: forFalse(({ canBeFalse }) => canBeFalse) };
     }
     case "not": {
-      const { canBeTrue, canBeFalse, canBeOpen } = outcomesOf(expression.part, stateOf);
-      return { canBeTrue: canBeFalse, canBeFalse: canBeTrue, canBeOpen };
+      const { canBeTrue, canBeFalse } = outcomesOf(expression.part, stateOf);
+      return { canBeTrue: canBeFalse, canBeFalse: canBeTrue };
     }
     case "rule":
     case "alarm": {
       const state = stateOf(expression);
       const isUnknown = state === "unknown" || state === "undecided";
-      return {
-        canBeTrue: isUnknown || state === "alarm",
-        canBeFalse: isUnknown || state === "ok",
-        canBeOpen: state === "insufficient data",
-      };
+      return { canBeTrue: isUnknown || state === "alarm", canBeFalse: isUnknown || state === "ok" };
     }
   }
 }

@@ -83,7 +83,8 @@ export class Evaluator implements OutcomeSink {
       if (differ(own, cluster.rules)) {
         done.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
       }
-      if (ofCluster.has(clusterId)) this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
+      // What a cluster without rules still has to tell needs ticks, too.
+      if (ofCluster.has(clusterId) || cluster.deliveries.size > 0) this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
     }
     await Promise.all(done);
     this.#unsubscribe = this.#options.bus.subscribe((report) => this.#take(this.#sealer.report(report)));
@@ -123,8 +124,12 @@ export class Evaluator implements OutcomeSink {
     const hearing = [...this.#runners.values()].filter(
       ({ cluster }) => cluster.hearsEvents && (only === undefined || only === cluster.clusterId),
     );
-    await Promise.all(hearing.map((runner) => runner.command(event)));
-    return hearing.length;
+    const heard = await Promise.allSettled(hearing.map((runner) => runner.command(event)));
+    const refused = heard.find((one) => one.status === "rejected");
+    const took = heard.filter((one) => one.status === "fulfilled").length;
+    // Where some took it, it must not be sent again for the others.
+    if (refused?.status === "rejected" && took === 0) throw refused.reason;
+    return took;
   }
 
   /** A tick begins: it will be sealed by its deadline at the latest. */

@@ -68,7 +68,7 @@ export function fold(cluster: ClusterState, input: Input): Folded {
 
 function foldTick(folding: Folding, tick: SealedTick): void {
   const { cluster } = folding;
-  const events = cluster.hearsEvents && cluster.tick !== -Infinity ? eventsOf(tick, pastOf(cluster)) : undefined;
+  const events = cluster.hearsEvents && cluster.lastOk.size > 0 ? eventsOf(tick, pastOf(cluster)) : undefined;
   absorbTick(cluster, tick);
   absorbSources(folding, tick);
   const complete = isComplete(tick, cluster.rules?.expect ?? 0);
@@ -113,6 +113,9 @@ function foldStart(folding: Folding, start: Start): void {
   cluster.stopped = false;
   cluster.shadow = start.shadow === true;
   if (start.intervalMs !== cluster.intervalMs) changeInterval(cluster, start);
+  // What comes before the first tick of this run comes now, not when the run before ended.
+  cluster.tick = Math.max(cluster.tick, start.number);
+  cluster.at = start.at;
   for (const alarm of cluster.alarms.values()) {
     alarm.verdict = NOT_JUDGED;
     // Repeats that were due while nobody was there are gone.
@@ -145,6 +148,10 @@ function changeInterval(cluster: ClusterState, start: Start): void {
   }
   cluster.lane = rescaled(cluster.lane, rescale);
   for (const [name, tick] of cluster.lastOk) cluster.lastOk.set(name, rescale(tick));
+  const counted = (counts: ReadonlyMap<string, number>) =>
+    new Map([...counts].map(([name, ticks]) => [name, Math.floor(ticks * ratio)]));
+  cluster.failing = counted(cluster.failing);
+  cluster.away = counted(cluster.away);
   cluster.pauses = new Map([...cluster.pauses].map(([direction, until]) => [direction, until && rescale(until)]));
   const later = (queue: readonly Notice[]) => queue.map((one) => ({ ...one, notBefore: rescale(one.notBefore) }));
   cluster.notices = new Map([...cluster.notices].map(([receiver, queue]) => [receiver, later(queue)]));

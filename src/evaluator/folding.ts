@@ -56,6 +56,13 @@ export function put(folding: Folding, delivery: Delivery): Delivery {
   return delivery;
 }
 
+/** A repeat was made: one for each slot, however many receivers it has. */
+export function countRepeat(alarm: AlarmState): void {
+  if (alarm.countedSlot === alarm.slots) return;
+  alarm.countedSlot = alarm.slots;
+  alarm.repeats++;
+}
+
 /** Decides that the next attempt is made: committed, it counts as claimed (rule D1). */
 export function claim(folding: Folding, delivery: Delivery): Delivery {
   const claimed = put(folding, { ...delivery, status: "claimed", attempts: delivery.attempts + 1 });

@@ -1,6 +1,7 @@
 /** What an alarm measures: as long as that stays, its state survives any edit of its rule. */
 
 import type { Alarm, AlarmRule, ClusterRules, Expression, ThresholdRule } from "../model/alarm.ts";
+import { leavesOf } from "../model/alarm.ts";
 
 /**
  * Text that is equal for two revisions of an alarm exactly when they measure the same: type, meter, statistic, `per`,
@@ -57,18 +58,5 @@ export function judgingOrder<T extends { readonly alarm: Alarm }>(alarms: Readon
 /** Ids of the alarms that a composite refers to. */
 function referredBy({ rule }: Alarm): readonly string[] {
   if (rule.kind !== "composite") return [];
-  const of = (expression: Expression): readonly string[] => {
-    switch (expression.op) {
-      case "and":
-      case "or":
-        return expression.parts.flatMap(of);
-      case "not":
-        return of(expression.part);
-      case "rule":
-        return [];
-      case "alarm":
-        return [expression.alarmId];
-    }
-  };
-  return of(rule.expression);
+  return leavesOf(rule.expression).flatMap((leaf) => (leaf.op === "alarm" ? [leaf.alarmId] : []));
 }

@@ -218,8 +218,12 @@ function judgeNoServer(rule: ThresholdRule, series: Series, expect: number): Jud
     return { kind: "unknown", reason: "servers are read since the rules changed: the window must fill" };
   }
   const evidence = evidenceOf(series, window, expect, "ticks");
-  if (evidence.kind !== "complete") return { kind: "unknown", reason: evidence.reason };
-  const filled = afterPolicy({ kind: "missing" }, rule);
+  const silentTicks = evidence.kind === "silent" ? evidence.ticks : undefined;
+  const seen: Datapoint =
+    evidence.kind === "complete"
+      ? { kind: "missing" }
+      : { kind: "unknown", reason: evidence.reason, silentTicks, proved: undefined, clears: false, value: undefined };
+  const filled = afterPolicy(seen, rule);
   const points = filled.kind === "missing" ? [] : Array.from({ length: rule.evaluationPeriods }, () => filled);
   return judgePoints(rule, points);
 }

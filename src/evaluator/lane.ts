@@ -14,14 +14,14 @@
  * as settling lasts, it is not waited for any longer.
  */
 
-import type { Direction } from "../model/alarm.ts";
+import type { Action, Direction } from "../model/alarm.ts";
 import type { EffectLabel, Outcome } from "../model/decision.ts";
 import type { AlarmState, Called, Flight, Lane, Overtaken, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
-import { claim, deliveryId, end, newDelivery, put } from "./folding.ts";
-import { gateOf, stillAsks } from "./gates.ts";
+import { claim, countRepeat, deliveryId, end, newDelivery, put } from "./folding.ts";
+import { gateOf, stillAsks, suppressorOf } from "./gates.ts";
 import { enqueueNotice } from "./notices.ts";
 import { waitTicks } from "./retry.ts";
 
@@ -49,7 +49,8 @@ function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const { cluster } = folding;
   const ticks = cluster.tick - lane.sentTick;
   const settleTicks = ticksOf(cluster.rules?.settleS ?? 0, cluster);
-  const change = complete ? changeSince(lane.membersBefore, cluster.members, lane.direction) : undefined;
+  const { membersBefore } = lane;
+  const change = complete && membersBefore ? changeSince(membersBefore, cluster.members, lane.direction) : undefined;
   const effective = change?.kind === "effective";
   if (!effective && ticks < settleTicks) return;
   if (!change && lane.unsure.length > 0 && lane.blindTicks < settleTicks) {
@@ -67,11 +68,11 @@ function settle(folding: Folding, lane: Settling, complete: boolean): void {
 }
 
 /** Tells those whom the receivers name for the case that an accepted action changed nothing. */
-function tellNoEffect(folding: Folding, { owed }: Settling, ticks: number): void {
+function tellNoEffect(folding: Folding, { owed, accepted }: Settling, ticks: number): void {
   const { cluster } = folding;
   const alarm = cluster.alarms.get(owed.notification.alarmId);
-  if (!alarm) return;
-  for (const { action } of owed.receivers) {
+  if (!alarm || suppressorOf(cluster, alarm) !== undefined) return;
+  for (const { action } of accepted) {
     for (const notice of action.onNoEffect ?? []) {
       const waited = (ticks * cluster.intervalMs) / 1000;
       const reason = `Receiver ${action.receiver} accepted the action, and no server came or went within ${waited} s`;
@@ -131,7 +132,7 @@ function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
   const overtaken = overtake(folding);
   alarm.owed = undefined;
   alarm.held = undefined;
-  if (owed.isRepeat) alarm.repeats++;
+  if (owed.isRepeat) countRepeat(alarm);
   if (!first) return;
   const sent: Sent = {
     alarmId: alarm.alarm.id,
@@ -162,8 +163,10 @@ function overtake(folding: Folding): Overtaken | undefined {
   const ticks = cluster.tick - sentTick;
   decisions.push({ d: "effect", at, alarmId, transition, effect: "unclear", direction, ticks, servers: [] });
   const settledTick = sentTick + ticksOf(cluster.rules?.settleS ?? 0, cluster);
-  const seen = changeSince(lane.membersBefore, cluster.completeMembers, direction);
-  if (seen.kind !== "effective") owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), settledTick);
+  const { membersBefore } = lane;
+  const now = cluster.completeMembers;
+  const seen = membersBefore && now && changeSince(membersBefore, now, direction);
+  if (seen?.kind !== "effective") owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), settledTick);
   return { direction, sentTick, untilTick: Math.max(settledTick, sentTick + pauseTicks) };
 }
 
@@ -205,8 +208,9 @@ export function laneOutcome(folding: Folding, outcome: Outcome): void {
   else land(folding, lane, [...called, ...lane.rest.map(neverCalled)]);
 }
 
+/** Its turn did not come: for it the action was left, as by a gate at the last moment. */
 function neverCalled(pending: PendingAction): Called {
-  return { pending, outcome: "not_run", waitTicks: 0 };
+  return { pending, outcome: "cancelled", waitTicks: 0 };
 }
 
 /** Ends the delivery, or lets it wait where it provably did not run and is still asked for. */
@@ -253,8 +257,9 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken } = sent;
   const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken, blindTicks: 0 };
   const unsure = of("uncertain");
-  const acted = unsure.length > 0 || of("accepted").length > 0;
-  cluster.lane = acted ? { phase: "settling", unsure, ...settling } : afterPause(overtaken);
+  const accepted = of("accepted");
+  const acted = unsure.length + accepted.length > 0;
+  cluster.lane = acted ? { phase: "settling", accepted, unsure, ...settling } : afterPause(overtaken);
 
   const busy = of("busy");
   // A repeat that a gate stopped at the last moment is dropped like any repeat that a gate holds (rule A4).
@@ -280,9 +285,12 @@ function owe(folding: Folding, owed: Owed, receivers: readonly PendingAction[], 
     supersede(folding, owed, receivers, "the alarm has left the state");
     return;
   }
-  const before = alarm.owed?.receivers ?? [];
-  const until = Math.max(notBefore, alarm.owed?.notBefore ?? -Infinity);
-  alarm.owed = { ...owed, receivers: [...before, ...receivers], notBefore: until, isRepeat: false };
+  // A repeat that is due at this very tick gives way: what is owed again comes first, and the next slot is not far.
+  const other = alarm.owed?.isRepeat ? undefined : alarm.owed;
+  const before = other?.receivers ?? [];
+  const more = receivers.filter(({ action }) => !before.some((one) => one.action.receiver === action.receiver));
+  const until = Math.max(notBefore, other?.notBefore ?? -Infinity);
+  alarm.owed = { ...owed, receivers: [...before, ...more], notBefore: until, isRepeat: false };
 }
 
 /** Ends the deliveries of an action that wait for another attempt. */
@@ -300,8 +308,42 @@ function nextSlotTick(folding: Folding, owed: Owed): number {
   const { cluster } = folding;
   const alarm = cluster.alarms.get(owed.notification.alarmId);
   if (!alarm) return cluster.tick;
-  const passed = Math.floor(((cluster.tick - alarm.anchor) * cluster.intervalMs) / 1000 / alarm.alarm.repeatIntervalS);
+  const passed = Math.floor(
+    ((cluster.tick - alarm.anchor) * cluster.intervalMs) / 1000 / alarm.alarm.repeatIntervalS + 1e-9,
+  );
   return alarm.anchor + ticksOf((passed + 1) * alarm.alarm.repeatIntervalS, cluster);
+}
+
+/**
+ * The rule was edited: what it owes, or is about to send, goes to the receivers that it has now, as they are now.
+ */
+export function reviseOwed(folding: Folding, alarm: AlarmState): void {
+  const { cluster } = folding;
+  const actions = new Map(
+    alarm.alarm.actions[alarm.state].filter((one) => one.class === "control").map((one) => [one.receiver, one]),
+  );
+  const still = (receivers: readonly PendingAction[]) =>
+    receivers.flatMap((pending) => {
+      const action = actions.get(pending.action.receiver);
+      return action ? [{ ...pending, action }] : [];
+    });
+  const { lane } = cluster;
+  if (lane.phase === "in flight" && lane.alarmId === alarm.alarm.id) cluster.lane = { ...lane, rest: still(lane.rest) };
+  const { owed } = alarm;
+  if (!owed) return;
+  const receivers = still(owed.receivers);
+  const gone = owed.receivers.filter(({ action }) => !actions.has(action.receiver));
+  if (receivers.length === 0) dropOwed(folding, alarm, "the rule calls nobody for it any more");
+  else {
+    supersede(folding, owed, gone, "the rule does not call it any more");
+    alarm.owed = { ...owed, receivers, direction: directionOf([...actions.values()]) };
+  }
+}
+
+/** A list is `out` only when all of it is: anything else is held wherever a scale-in is. */
+export function directionOf(control: readonly Action[]): Direction {
+  if (control.every((action) => action.direction === "out")) return "out";
+  return control.every((action) => action.direction === "in") ? "in" : "unknown";
 }
 
 /** The alarm has left the state that asked: what it owed is owed no more. */

@@ -8,7 +8,7 @@ import { newAlarmState } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { end } from "./folding.ts";
 import { judgingOrder, measureOf } from "./identity.ts";
-import { dropOwed } from "./lane.ts";
+import { dropOwed, reviseOwed } from "./lane.ts";
 import { createSeries, fitSeries } from "./series.ts";
 import { NOT_JUDGED, standingOf } from "./verdict.ts";
 
@@ -25,7 +25,7 @@ export function foldRules(folding: Folding, rules: ClusterRules): void {
   for (const rule of rules.alarms) {
     const known = before.get(rule.id);
     before.delete(rule.id);
-    const alarm = known ?? { ...newAlarmState(rule), transition: cluster.retired.get(rule.id) ?? 0 };
+    const alarm = known ?? { ...newAlarmState(rule), ...cluster.retired.get(rule.id) };
     cluster.alarms.set(rule.id, alarm);
     cluster.retired = withoutEntry(cluster.retired, rule.id);
     if (known) revise(folding, known, rule, previous ?? rules);
@@ -50,12 +50,13 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm, previous: Clus
     stoppedBecause(rule, cluster.at) ?? (rule.rule.kind === "event" ? standingOf({ kind: "event" }) : NOT_JUDGED);
   // Slots are counted in the interval of now: those that have passed have passed.
   alarm.slots = slotsAt(cluster, alarm, cluster.tick);
+  reviseOwed(folding, alarm);
   if (!restarts) return;
   const from = alarm.state;
   dropOwed(folding, alarm, "the rule measures something else now");
-  const { transition: number, told } = alarm;
+  const { transition: number, told, sends, verdict } = alarm;
   if (from === "insufficient data") {
-    Object.assign(alarm, newAlarmState(rule), { transition: number, told });
+    Object.assign(alarm, newAlarmState(rule), { transition: number, told, sends, verdict });
     return;
   }
   const reason = "The rule measures something else now";
@@ -65,6 +66,7 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm, previous: Clus
     stateAt: cluster.at,
     anchor: cluster.tick,
     told,
+    verdict,
   });
   const periods = rule.rule.kind === "threshold" ? rule.rule.evaluationPeriods : 0;
   decisions.push({
@@ -84,7 +86,8 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm, previous: Clus
 function retire(folding: Folding, alarm: AlarmState): void {
   const { cluster } = folding;
   const { id } = alarm.alarm;
-  cluster.retired = withEntry(cluster.retired, id, alarm.transition);
+  const { transition, sends } = alarm;
+  cluster.retired = withEntry(cluster.retired, id, { transition, sends });
   dropOwed(folding, alarm, "the alarm is gone");
   for (const [receiver, queue] of cluster.notices) {
     const kept = queue.filter(({ delivery }) => delivery.alarmId !== id || delivery.status === "claimed");

@@ -29,14 +29,14 @@ interface Saved {
   readonly series: SavedSeries;
   readonly totals: readonly (readonly [string, number])[];
   readonly members: readonly (readonly [string, MemberState])[];
-  readonly completeMembers: readonly (readonly [string, MemberState])[];
+  readonly completeMembers: readonly (readonly [string, MemberState])[] | null;
   readonly lastOk: readonly (readonly [string, number])[];
   readonly failing: readonly (readonly [string, number])[];
   readonly away: readonly (readonly [string, number])[];
   readonly alarms: readonly SavedAlarm[];
   readonly lane: Lane;
   readonly notices: readonly (readonly [string, readonly Notice[]])[];
-  readonly retired: readonly (readonly [string, number])[];
+  readonly retired: readonly (readonly [string, Pick<AlarmState, "transition" | "sends">])[];
   readonly deliveries: readonly Delivery[];
 }
 
@@ -73,7 +73,7 @@ export function saveCluster(cluster: ClusterState): string {
       return total === undefined ? [] : [[name, total] as const];
     }),
     members: [...cluster.members],
-    completeMembers: [...cluster.completeMembers],
+    completeMembers: cluster.completeMembers ? [...cluster.completeMembers] : null,
     lastOk: [...cluster.lastOk],
     failing: [...cluster.failing],
     away: [...cluster.away],
@@ -114,7 +114,7 @@ export function loadCluster(
     series: loadSeries(saved.series, saved.intervalMs / 1000, rules),
     values: Object.fromEntries(saved.totals),
     members: new Map(saved.members),
-    completeMembers: new Map(saved.completeMembers),
+    completeMembers: saved.completeMembers ? new Map(saved.completeMembers) : undefined,
     lastOk: new Map(saved.lastOk),
     failing: new Map(saved.failing),
     away: new Map(saved.away),

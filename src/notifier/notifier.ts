@@ -29,6 +29,8 @@ interface Job {
   readonly run: () => Promise<void>;
 }
 
+const STOPPED = "the service stopped before anything was sent";
+
 export class Notifier implements Dispatcher {
   readonly #options: NotifierOptions;
   #sink: OutcomeSink | undefined;
@@ -51,6 +53,10 @@ export class Notifier implements Dispatcher {
   }
 
   dispatch(dispatch: Dispatch): void {
+    if (this.#stopping) {
+      this.#report(dispatch, { outcome: "cancelled", reason: STOPPED, totalMs: 0 });
+      return;
+    }
     let origin = "";
     let run: Job["run"];
     try {
@@ -65,7 +71,7 @@ export class Notifier implements Dispatcher {
       run = () => this.#send(dispatch, async () => ({ outcome: "rejected", reason, totalMs: 0 }));
     }
     this.#waiting.push({ dispatch, origin, run });
-    if (!this.#stopping) this.#next();
+    this.#next();
   }
 
   cancel(deliveryId: string): void {
@@ -79,9 +85,8 @@ export class Notifier implements Dispatcher {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    const reason = "the service stopped before anything was sent";
     for (const { dispatch } of this.#waiting.splice(0))
-      this.#report(dispatch, { outcome: "cancelled", reason, totalMs: 0 });
+      this.#report(dispatch, { outcome: "cancelled", reason: STOPPED, totalMs: 0 });
     const timer = this.#options.clock.after(graceMs, () => this.#abort.abort("the service stopped"));
     await Promise.all(this.#running.values());
     timer.cancel();

@@ -161,7 +161,7 @@ export class LaneMonitor {
   /** Settling and cooldown of whatever acted before. */
   #waits(watched: Watched, what: string): void {
     for (const group of this.#groups) {
-      if (!group.acted || group.left || (directionOf(watched) === "out" && group.direction !== "out")) continue;
+      if (!group.acted || (directionOf(watched) === "out" && group.direction !== "out")) continue;
       const passed = this.#world.tick - group.tick;
       if (passed < group.settleTicks && !group.effective) this.#says(`${passed} ticks into settling: ${what}`);
       if (passed < group.cooldownTicks)
@@ -180,8 +180,7 @@ export class LaneMonitor {
         this.#says(`called again before it answered: ${what}`);
         return;
       case "not_run":
-        // Where another receiver of the action was busy, that one's slot counts for both.
-        if (early > 0 && !before.group.busy) this.#says(`tried again ${early} ticks too early: ${what}`);
+        if (early > 0) this.#says(`tried again ${early} ticks too early: ${what}`);
         return;
       case "busy":
         if (early > 0) this.#says(`busy, and called ${early} ticks before its slot: ${what}`);
@@ -207,10 +206,8 @@ export class LaneMonitor {
     if (!alarm.repeatActions || !alarm.repeatStates.includes(state)) this.#says(`sent again without repeats: ${what}`);
     if (!this.#world.isSlot(watched)) this.#says(`repeated beside its slot: ${what}`);
     watched.repeats.add(number);
-    if (alarm.maxRepeats === undefined) return;
-    // Those that came while there was no limit do not count.
     watched.limited++;
-    if (watched.limited > alarm.maxRepeats) {
+    if (alarm.maxRepeats !== undefined && watched.limited > alarm.maxRepeats) {
       this.#says(`repeat ${watched.limited} of at most ${alarm.maxRepeats}: ${what}`);
     }
   }

@@ -162,7 +162,10 @@ export class LaneWorld {
   }
 
   isSuppressed({ alarm }: Watched): boolean {
-    return alarm.suppressedBy.some((id) => this.alarms.get(id)?.state === "alarm");
+    return alarm.suppressedBy.some((id) => {
+      const suppressor = this.alarms.get(id);
+      return suppressor?.state === "alarm" && suppressor.alarm.enabled;
+    });
   }
 
   #takeTick({ number, sources, values, members }: SealedTick): void {
