@@ -1,5 +1,23 @@
-/** Prints every benchmark: ratios against a baseline of the same run. */
+/** Prints every benchmark: ratios against a baseline of the same run. Each is run in a process of its own. */
 
+import { spawnSync } from "node:child_process";
+import { benchAlarms, benchMillion } from "./alarms.ts";
 import { benchArrival } from "./arrival.ts";
 
-await benchArrival(Number(process.argv[2] ?? 500));
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  arrival: () => benchArrival(500),
+  alarms: benchAlarms,
+  million: benchMillion,
+};
+
+const [name] = process.argv.slice(2);
+if (name !== undefined) {
+  const bench = BENCHES[name];
+  if (!bench) throw new Error(`there is no benchmark ${name}: ${Object.keys(BENCHES).join(", ")}`);
+  await bench();
+} else {
+  for (const each of Object.keys(BENCHES)) {
+    const { status } = spawnSync(process.execPath, ["bench/run.ts", each], { stdio: "inherit" });
+    if (status !== 0) process.exitCode = 1;
+  }
+}

@@ -43,6 +43,7 @@ export function emptySeries(cluster: ClusterState): void {
 
 function revise(folding: Folding, alarm: AlarmState, rule: Alarm, previous: ClusterRules): void {
   const { cluster, decisions } = folding;
+  if (alarm.alarm.repeatIntervalS !== rule.repeatIntervalS) alarm.countedSlot = -1;
   const restarts = measureOf(alarm.alarm, previous) !== measureOf(rule, cluster.rules ?? previous);
   alarm.alarm = rule;
   // What the rule before it said of the newest tick is not this one's word: nothing is sent before the next.

@@ -189,6 +189,8 @@ export class LaneMonitor {
       case "uncertain":
       case "lost":
         if (before.group.effective && before.outcome !== "cancelled") break;
+        // What was left of a repeat is dropped with it; the next is a repeat as well.
+        if (before.outcome === "cancelled") group.isRepeat = before.group.isRepeat;
         // It may be called again at any time, and be the first of a repeat.
         if (this.#world.isSlot(watched)) watched.repeats.add(send.repeat);
         return;
