@@ -102,12 +102,12 @@ export async function startApp(options: AppOptions): Promise<App> {
   const clusterOf = (alarmId: string) => evaluator.clusters().find(({ alarms }) => alarms.has(alarmId))?.clusterId;
   const past = { ledger, store, pause: () => new Promise<void>((resolve) => void clock.after(0, resolve)) };
   const view: ServiceView = {
-    degraded: () => evaluator.degraded(),
+    degraded: () => [...evaluator.degraded(), ...(watcher?.degraded() ?? [])],
     alarms: () =>
       evaluator.clusters().flatMap((cluster) => [...cluster.alarms.values()].map((alarm) => alarmView(cluster, alarm))),
     metrics: () => evaluator.clusters().flatMap(metricViews),
     clusters: () => evaluator.clusters().map(clusterView),
-    sources: () => collector.status(),
+    sources: () => collector.status().map(({ skippedRows, ...source }) => ({ ...source, skipped_rows: skippedRows })),
     deliveries: async (limit) => (await ledger.deliveries({ limit })).map(deliveryView),
     async explain(alarmId, at) {
       const clusterId = clusterOf(alarmId);

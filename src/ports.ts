@@ -232,7 +232,10 @@ export interface AlarmView {
   /** RFC 3339; `null`: never changed. */
   readonly state_timestamp: string | null;
   readonly transition: number;
-  /** Verdict of the newest tick: a state, `undecided` or `unknown`, and why it is the latter. */
+  /**
+   * Verdict of the newest tick: a state, `undecided` or `unknown`, and why it is the latter, or `insufficient data`
+   * while a source is silent.
+   */
   readonly verdict: string;
   readonly verdict_reason: string | null;
   /** Newest datapoint; `null`: none. */
@@ -257,6 +260,8 @@ export interface AlarmView {
   readonly insufficient_data_actions: readonly string[];
   /** The gate that holds what the alarm owes; `null`: it owes nothing, or nothing holds it. */
   readonly held_by: string | null;
+  /** Why the gate holds it, in words; `null`: nothing is held. */
+  readonly held_reason: string | null;
 }
 
 /** The newest value of one meter of one cluster. */
@@ -280,6 +285,8 @@ export interface ClusterView {
   readonly sources: readonly string[];
   /** Directions in which scaling is paused, each with how long it still is, seconds; `null`: until it is resumed. */
   readonly paused: Readonly<Record<string, number | null>>;
+  /** Everything is decided, and nothing is sent. */
+  readonly shadow: boolean;
   /** RFC 3339: label of the newest sealed tick; `null`: none yet. */
   readonly timestamp: string | null;
 }
@@ -290,6 +297,8 @@ export interface SourceView {
   readonly code: string;
   readonly reason: string;
   readonly unmapped: readonly string[];
+  /** Rows of its newest answer that could not be read. */
+  readonly skipped_rows: number;
 }
 
 /** A delivery as it is listed. */

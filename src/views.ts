@@ -3,6 +3,7 @@
 import { newestValue } from "./evaluator/alarms.ts";
 import type { AlarmState, ClusterState } from "./evaluator/cluster.ts";
 import { formOf } from "./evaluator/composite.ts";
+import { gateOf } from "./evaluator/gates.ts";
 import { unknownBecause } from "./evaluator/verdict.ts";
 import { rfc3339 } from "./lib/clock.ts";
 import type { AlarmRule, ThresholdRule } from "./model/alarm.ts";
@@ -29,7 +30,7 @@ export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
     state_timestamp: alarm.stateAt === undefined ? null : rfc3339(alarm.stateAt),
     transition: alarm.transition,
     verdict: verdict.kind,
-    verdict_reason: unknownBecause(verdict) ?? null,
+    verdict_reason: unknownBecause(verdict) ?? silenceOf(cluster, verdict) ?? null,
     value: newestValue(cluster, alarm),
     unit: unitOf(rule.rule),
     ...ruleViews(rule.rule),
@@ -39,7 +40,25 @@ export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
     ok_actions: receivers("ok"),
     insufficient_data_actions: receivers("insufficient data"),
     held_by: alarm.owed ? (alarm.held ?? null) : null,
+    held_reason: heldReason(cluster, alarm),
   };
+}
+
+/** As of now: the gate that is told holds since the newest tick. */
+function heldReason(cluster: ClusterState, alarm: AlarmState): string | null {
+  if (!alarm.owed || alarm.held === undefined) return null;
+  const held = gateOf(cluster, alarm, alarm.owed);
+  return held?.gate === alarm.held ? held.reason : null;
+}
+
+/** Sources that have not answered the newest tick, where that may be why there is no data. */
+function silenceOf({ lastOk, tick }: ClusterState, verdict: AlarmState["verdict"]): string | undefined {
+  if (verdict.kind !== "insufficient data") return undefined;
+  const silent = [...lastOk].filter(([, last]) => last < tick);
+  if (silent.length === 0) return undefined;
+  return silent
+    .map(([name, last]) => `source ${name} has not answered for ${tick - last} ${tick - last === 1 ? "tick" : "ticks"}`)
+    .join(", ");
 }
 
 /** Unit of an alarm's datapoints; empty where it has none. */
@@ -111,6 +130,7 @@ export function clusterView(cluster: ClusterState): ClusterView {
     servers: Object.fromEntries([...cluster.members].sort()),
     sources: [...cluster.lastOk.keys()].sort(),
     paused: pausesOf(cluster),
+    shadow: cluster.shadow,
     timestamp: Number.isFinite(cluster.tick) ? rfc3339(cluster.at) : null,
   };
 }

@@ -1,5 +1,6 @@
 /** Finds what a request names: by its id, or by a name that is only one's. */
 
+import { closest } from "../lib/closest.ts";
 import type { AlarmView, ClusterView, ServiceView } from "../ports.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -8,7 +9,8 @@ export function findCluster(view: ServiceView, idOrName: string): ClusterView {
   const all = view.clusters();
   const found = all.filter(({ cluster_id: id }) => id === idOrName);
   const named = found.length > 0 ? found : all.filter(({ cluster_name: name }) => name === idOrName);
-  return only("cluster", idOrName, named, ({ cluster_id: id }) => id);
+  const names = all.map(({ cluster_name: name }) => name);
+  return only("cluster", idOrName, named, ({ cluster_id: id }) => id, names);
 }
 
 /** An alarm by id or name. Throws a refusal: 404 when there is none, 409 when there are several. */
@@ -16,12 +18,23 @@ export function findAlarm(view: ServiceView, idOrName: string): AlarmView {
   const all = view.alarms();
   const found = all.filter(({ alarm_id: id }) => id === idOrName);
   const named = found.length > 0 ? found : all.filter(({ name }) => name === idOrName);
-  return only("alarm", idOrName, named, (alarm) => `${alarm.alarm_id} (${alarm.cluster_name})`);
+  const names = all.map(({ name }) => name);
+  return only("alarm", idOrName, named, (alarm) => `${alarm.alarm_id} (${alarm.cluster_name})`, names);
 }
 
-function only<T>(what: string, named: string, found: readonly T[], describe: (one: T) => string): T {
+function only<T>(
+  what: "cluster" | "alarm",
+  named: string,
+  found: readonly T[],
+  describe: (one: T) => string,
+  names: readonly string[],
+): T {
   const [one] = found;
-  if (one === undefined) throw new Refusal(404, `there is no ${what} ${named}`);
+  if (one === undefined) {
+    const near = closest(named, names);
+    const hint = near === undefined ? `"tocsin ${what} list" names them` : `did you mean "${near}"?`;
+    throw new Refusal(404, `there is no ${what} ${named}: ${hint}`, what === "cluster" ? "E403" : undefined);
+  }
   if (found.length === 1) return one;
   const where = found.map(describe).join(", ");
   throw new Refusal(409, `${found.length} ${what}s are named ${named}; say which by its id: ${where}`);

@@ -12,8 +12,8 @@ interface OfAlarm {
   readonly Querystring: { readonly at?: unknown; readonly limit?: unknown };
 }
 
-/** Adds the routes that change nothing. */
-export function addReads(server: FastifyInstance, version: string, view: ServiceView): void {
+/** Adds the routes that change nothing. `now` is the wall clock, epoch ms. */
+export function addReads(server: FastifyInstance, version: string, view: ServiceView, now: () => number): void {
   server.get("/healthz", (_request, reply) => {
     const reasons = view.degraded();
     return reply
@@ -25,6 +25,7 @@ export function addReads(server: FastifyInstance, version: string, view: Service
   server.get<OfAlarm>("/api/v1/alarms/:id", async ({ params }) => findAlarm(view, params.id));
   server.get<OfAlarm>("/api/v1/alarms/:id/explain", async ({ params, query }) => {
     const at = readInstant(query.at);
+    if (at !== undefined && at > now()) throw new Refusal(400, `at is in the future: ${rfc3339(at)}`);
     const { alarm_id: id, name } = findAlarm(view, params.id);
     const explanation = await view.explain(id, at);
     if (explanation) return explanation;

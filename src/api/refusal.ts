@@ -5,9 +5,12 @@ import { TocsinError } from "../lib/errors.ts";
 /** A request that is refused, with the status of its answer. */
 export class Refusal extends Error {
   readonly statusCode: number;
-  constructor(statusCode: number, message: string) {
+  /** Of `docs/errors.md`; `undefined`: it is told as E402. */
+  readonly errorCode: string | undefined;
+  constructor(statusCode: number, message: string, errorCode?: string) {
     super(message);
     this.statusCode = statusCode;
+    this.errorCode = errorCode;
   }
 }
 
@@ -21,8 +24,16 @@ export function statusOf(error: unknown): number {
 
 const STATUS_BY_CODE: Readonly<Record<string, number>> = { E403: 404, E404: 503 };
 
-/** Errors as Aodh words them, so that one client code reads both. */
-export function errorBody(statusCode: number, message: string): object {
+/** Its code in `docs/errors.md`; `undefined`: it has none of its own. */
+export function codeOf(error: unknown): string | undefined {
+  if (error instanceof Refusal) return error.errorCode;
+  return error instanceof TocsinError ? error.code : undefined;
+}
+
+/** Errors as Aodh words them, so that one client code reads both; `code` is ours. */
+export function errorBody(statusCode: number, message: string, code?: string): object {
   const faultcode = statusCode < 500 ? "Client" : "Server";
-  return { error_message: { faultcode, faultstring: message, debuginfo: null } };
+  return {
+    error_message: { faultcode, faultstring: message, debuginfo: null, ...(code === undefined ? {} : { code }) },
+  };
 }

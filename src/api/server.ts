@@ -8,7 +8,7 @@ import type { ServiceView } from "../ports.ts";
 import { addCommands } from "./commands.ts";
 import { guard } from "./guard.ts";
 import { addReads } from "./reads.ts";
-import { errorBody, statusOf } from "./refusal.ts";
+import { codeOf, errorBody, statusOf } from "./refusal.ts";
 
 export interface ApiServer {
   /** As bound: with the port that was chosen for port 0. */
@@ -45,7 +45,7 @@ export async function startApi(
   );
   server.setErrorHandler(refuse);
   server.addHook("onRequest", async (request) => guard(request, listen.host));
-  addReads(server, version, view);
+  addReads(server, version, view, now);
   addCommands(server, view, now);
 
   try {
@@ -66,5 +66,5 @@ export async function startApi(
 function refuse(error: unknown, _request: unknown, reply: Pick<FastifyReply, "code" | "send">): void {
   const status = statusOf(error);
   reply.code(status);
-  reply.send(errorBody(status, messageOf(error)));
+  reply.send(errorBody(status, messageOf(error), codeOf(error)));
 }

@@ -68,20 +68,20 @@ function thresholdOf(
 function noteOf(alarm: AlarmView): string {
   const { held_by: gate, verdict, verdict_reason: reason } = alarm;
   if (gate !== null) return `held by ${gate}: ${whyHeld(gate, alarm)}`;
-  return verdict === "unknown" ? `unknown: ${reason}` : "";
+  if (verdict === "unknown") return `unknown: ${reason}`;
+  return verdict === "insufficient data" && reason !== null ? reason : "";
 }
 
-function whyHeld(gate: string, { verdict_reason: reason }: AlarmView): string {
-  const waiting = isGate(gate) ? WAITING[gate] : "it waits";
-  return gate === "evidence" && reason !== null ? reason : waiting;
+function whyHeld(gate: string, { held_reason: reason }: AlarmView): string {
+  return reason ?? (isGate(gate) ? WAITING[gate] : "it waits");
 }
 
 function isGate(gate: string): gate is Gate {
   return Object.hasOwn(WAITING, gate);
 }
 
-/** All of one alarm, a fact a line. */
-export function alarmDetail(alarm: AlarmView): string {
+/** All of one alarm, a fact a line. `others`: alarms of its cluster, for what its references are now. */
+export function alarmDetail(alarm: AlarmView, others: readonly AlarmView[] = []): string {
   const list = (receivers: readonly string[]) => receivers.join(", ") || "none";
   const facts: readonly (readonly [string, string])[] = [
     ["alarm_id", alarm.alarm_id],
@@ -98,7 +98,7 @@ export function alarmDetail(alarm: AlarmView): string {
     ["verdict", alarm.verdict_reason === null ? alarm.verdict : `${alarm.verdict}: ${alarm.verdict_reason}`],
     ["value", alarm.value === null ? "none" : formatQuantity(alarm.value, alarm.unit)],
     ["held_by", alarm.held_by === null ? "nothing" : `${alarm.held_by}: ${whyHeld(alarm.held_by, alarm)}`],
-    ...ruleFacts(alarm),
+    ...ruleFacts(alarm, others),
     ["repeats", alarm.repeat_actions ? `every ${alarm.repeat_interval} s` : "no"],
     ["alarm_actions", list(alarm.alarm_actions)],
     ["ok_actions", list(alarm.ok_actions)],
@@ -107,7 +107,14 @@ export function alarmDetail(alarm: AlarmView): string {
   return formatTable(["FIELD", "VALUE"], facts);
 }
 
-function ruleFacts({ threshold_rule: threshold, composite_rule: composite, event_rule: event, unit }: AlarmView) {
+function ruleFacts(
+  { threshold_rule: threshold, composite_rule: composite, event_rule: event, unit }: AlarmView,
+  others: readonly AlarmView[],
+) {
+  const now = (name: string) => {
+    const found = others.find((other) => other.name === name);
+    return found === undefined ? "" : ` (now: ${found.state})`;
+  };
   const facts: [string, string][] = [];
   if (threshold) {
     facts.push(
@@ -121,7 +128,7 @@ function ruleFacts({ threshold_rule: threshold, composite_rule: composite, event
     for (const [name, leaf] of Object.entries(composite.rules)) {
       const words =
         "alarm" in leaf
-          ? `alarm ${leaf.alarm} is in ${leaf.state ?? "alarm"}`
+          ? `while alarm ${leaf.alarm} is in ${leaf.state ?? "alarm"}${now(leaf.alarm)}`
           : `${judgedOf(leaf)}, ${datapointsOf(leaf)}`;
       facts.push([name, words]);
     }

@@ -43,31 +43,73 @@ export function settingsOf(world: World, flags: { readonly config?: string | und
   throw new Exit(EXIT.findings);
 }
 
+/** What an answer must have to be one: a member of it, or of each row of a list. */
+export type Shape = { readonly of: string } | { readonly listOf: string };
+
 /**
- * Asks the running service; with a body it is told something. Throws `E401` when nobody answers, `E402` when it
- * refuses.
+ * Asks the running service; with a body it is told something. Throws `E401` when nobody answers, or somebody else,
+ * `E402` or the service's own code when it refuses, `E405` when `TOCSIN_URL` is none. Settings are read only without it.
  */
-export async function askService(world: World, settings: Settings, path: string, body?: object): Promise<unknown> {
-  const { host, port } = settings.api;
-  const base =
-    world.environment.TOCSIN_URL?.replace(/\/+$/, "") ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+export async function askService(
+  world: World,
+  settings: () => Settings,
+  path: string,
+  shape: Shape,
+  body?: object,
+): Promise<unknown> {
+  const base = serviceUrl(world.environment.TOCSIN_URL, settings);
   const message =
     body === undefined
       ? {}
       : { method: "POST" as const, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  let status: number;
+  let text: string;
   try {
     const limits = { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS };
     const { statusCode, body: said } = await request(`${base}${path}`, { ...message, ...limits });
-    const answer = (await said.json()) as { error_message?: { faultstring?: string } };
-    if (statusCode >= 200 && statusCode < 300) return answer;
-    throw new TocsinError("E402", answer.error_message?.faultstring ?? `the service answered ${statusCode}`);
+    [status, text] = [statusCode, await said.text()];
   } catch (error) {
-    if (error instanceof TocsinError) throw error;
     const why = systemCode(error) ?? "no answer";
-    throw new TocsinError(
-      "E401",
-      `no tocsin answers at ${base} (${why}): start it with "tocsin run", or set TOCSIN_URL`,
-      { cause: error },
-    );
+    const message = `no tocsin answers at ${base} (${why}): start it with "tocsin run", or set TOCSIN_URL`;
+    throw new TocsinError("E401", message, { cause: error });
   }
+  const answer = jsonOf(text);
+  if (status >= 200 && status < 300 && hasShape(answer, shape)) return answer;
+  const refusal = refusalIn(answer);
+  if (refusal) throw refusal;
+  throw new TocsinError("E401", `what answers at ${base} is no tocsin (${status}): set api.listen, or TOCSIN_URL`);
+}
+
+/** Without a user's name and password: it is shown. */
+function serviceUrl(said: string | undefined, settings: () => Settings): string {
+  if (said === undefined || said === "") {
+    const { host, port } = settings().api;
+    return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  }
+  const url = URL.canParse(said) ? new URL(said) : undefined;
+  const isPlain = url && /^https?:$/.test(url.protocol) && url.username === "" && url.search === "" && url.hash === "";
+  if (!isPlain) throw new TocsinError("E405", "TOCSIN_URL is no http(s) URL: it is http://host:port");
+  return said.replace(/\/+$/, "");
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function hasShape(answer: unknown, shape: Shape): boolean {
+  const has = (one: unknown, member: string) => typeof one === "object" && one !== null && Object.hasOwn(one, member);
+  if ("of" in shape) return has(answer, shape.of);
+  return Array.isArray(answer) && answer.every((one) => has(one, shape.listOf));
+}
+
+/** What the service says when it refuses; `undefined`: these are not its words. */
+function refusalIn(answer: unknown): TocsinError | undefined {
+  const { error_message: said } = (answer ?? {}) as { error_message?: { faultstring?: unknown; code?: unknown } };
+  if (typeof said?.faultstring !== "string") return undefined;
+  const own = typeof said.code === "string" && /^E\d{3}$/.test(said.code) ? said.code : "E402";
+  return new TocsinError(own, said.faultstring);
 }

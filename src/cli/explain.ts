@@ -1,6 +1,7 @@
 /** `tocsin alarm explain` and `tocsin alarm history` as text. */
 
 import { rfc3339 } from "../lib/clock.ts";
+import { nextDown, nextUp } from "../lib/floats.ts";
 import { floatRepr } from "../lib/python.ts";
 import type { Decision } from "../model/decision.ts";
 import type {
@@ -11,6 +12,7 @@ import type {
   SourceExplanation,
   WindowExplanation,
 } from "../model/explanation.ts";
+import type { DeliveryView } from "../ports.ts";
 import { formatQuantity, formatTable } from "./table.ts";
 
 const SIGNS: Readonly<Record<string, string>> = { lt: "<", le: "<=", eq: "=", ne: "!=", ge: ">=", gt: ">" };
@@ -39,7 +41,7 @@ export function explainText(explanation: Explanation): string {
   if (hidden > 0) say("servers", [`${hidden} more, none in alarm; -o json has all`]);
   say("lacks", explanation.lacks);
   say("gates", aligned(explanation.gates.map((gate) => gateRow(gate))));
-  say("lane", [laneText(lane)]);
+  say("lane", [laneText(lane, name)]);
   say("sent", aligned(explanation.deliveries.map(deliveryRow)));
   if (next)
     say("repeat", [
@@ -49,8 +51,18 @@ export function explainText(explanation: Explanation): string {
   return lines.join("\n");
 }
 
-function headOf({ state, state_before: before, transition, action }: Explanation): string {
+/** Why a tick that was asked for is not told. `newest`: label of the newest tick of the cluster. */
+export function latenessText({ tick }: Explanation, newest: string | null): string {
+  if (newest !== null && newest > tick.timestamp)
+    return `no tick is recorded between ${time(tick.timestamp)} and then: the service did not run, or could not record`;
+  return `nothing later is recorded; the newest tick is ${time(tick.timestamp)}`;
+}
+
+function headOf({ state, state_before: before, transition, action, gates }: Explanation): string {
   const change = transition ? `state ${before} -> ${state}` : `state ${state}`;
+  const isShadow = gates.some(({ gate, passed }) => gate === "shadow" && !passed);
+  if (isShadow && action.status !== "none" && action.status !== "held")
+    return `${change}, action decided, not sent (shadow)`;
   switch (action.status) {
     case "none":
       return change;
@@ -136,9 +148,9 @@ function gateRow({ gate, passed, reason, opens_at: opens }: Explanation["gates"]
   return [gate, "BLOCKED", `${reason ?? ""}${opens === null ? "" : `; opens at ${time(opens)}`}`];
 }
 
-function laneText({ phase, alarm, direction, sent_at: sent, until }: Explanation["lane"]): string {
+function laneText({ phase, alarm, direction, sent_at: sent, until }: Explanation["lane"], name: string): string {
   if (phase === "idle") return "idle";
-  const of = alarm === null ? "" : ` of ${alarm}`;
+  const of = alarm === null ? "" : alarm === name ? ", its own action" : ` of ${alarm}`;
   return `${phase}${of} (${direction}), sent ${time(sent ?? "?")}${until === null ? "" : `, until ${time(until)} at the latest`}`;
 }
 
@@ -181,8 +193,8 @@ function nearestText(change: Counterfactual, { rules, tick }: Explanation): stri
   switch (change.change) {
     case "threshold": {
       const operator = own?.comparison_operator ?? "";
-      const beyond = operator === "eq" || operator === "ne" || rule !== null ? "" : to < from ? "<= " : ">= ";
-      return `would be ${verdict} with threshold ${beyond}${floatRepr(to)}${of}`;
+      const isBeyond = operator !== "eq" && operator !== "ne" && rule === null;
+      return `would be ${verdict} with threshold ${thresholdText(from, to, isBeyond)}${of}`;
     }
     case "datapoints_to_alarm":
     case "evaluation_periods":
@@ -190,6 +202,15 @@ function nearestText(change: Counterfactual, { rules, tick }: Explanation): stri
     case "time":
       return `was ${verdict} ${to} s after ${time(tick.timestamp)}`;
   }
+}
+
+/** A number just beside a shorter one is told by that one: `< 0.0`, not `<= -5e-324`. */
+function thresholdText(from: number, to: number, isBeyond: boolean): string {
+  const beside = to < from ? nextUp(to) : nextDown(to);
+  if (floatRepr(beside).length >= floatRepr(to).length)
+    return `${isBeyond ? (to < from ? "<= " : ">= ") : ""}${floatRepr(to)}`;
+  const [sign, words] = to < from ? ["<", "just below"] : [">", "just above"];
+  return `${isBeyond ? sign : words} ${floatRepr(beside)}`;
 }
 
 /** Rows in columns, without a header. */
@@ -203,21 +224,31 @@ function time(rfc: string): string {
   return rfc.replace(".000Z", "Z");
 }
 
-/** Decisions about an alarm, one a line, in the order given. */
-export function historyTable(decisions: readonly Decision[]): string {
+/**
+ * Decisions about an alarm, one a line, in the order given. `deliveries`: for those whose sends are not among the
+ * decisions, because these are cut off or nothing was sent.
+ */
+export function historyTable(decisions: readonly Decision[], deliveries: readonly DeliveryView[] = []): string {
   const sends = new Map(decisions.flatMap((one) => (one.d === "send" ? [[one.delivery, one] as const] : [])));
+  const known = new Map(deliveries.map((one) => [one.delivery_id, one]));
   const nameOf = (id: string) => {
-    const send = sends.get(id);
-    return send ? sendName(send) : id;
+    const send = sends.get(id) ?? known.get(id);
+    return send ? sendName(send) : `delivery ${id.slice(0, 8)}…`;
   };
   const rows = decisions.map((decision) => [time(rfc3339(decision.at)), ...decisionRow(decision, nameOf)]);
   return formatTable(["TIMESTAMP", "DECISION", "WHAT", "REASON"], rows);
 }
 
+/** Whether decisions are about deliveries whose sends are not among them. */
+export function lacksSends(decisions: readonly Decision[]): boolean {
+  const sent = new Set(decisions.flatMap((one) => (one.d === "send" ? [one.delivery] : [])));
+  return decisions.some((one) => (one.d === "end" || one.d === "cancel") && !sent.has(one.delivery));
+}
+
 type Send = Extract<Decision, { readonly d: "send" }>;
 
 /** A delivery as people name it: number of the transition and of the repeat, and the receiver. */
-function sendName({ transition, repeat, receiver }: Send): string {
+function sendName({ transition, repeat, receiver }: Pick<Send, "transition" | "repeat" | "receiver">): string {
   return `${transition}.${repeat} to ${receiver}`;
 }
 

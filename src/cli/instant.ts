@@ -1,6 +1,6 @@
 /** Instants as people type them. */
 
-import { parseHttpDate } from "../lib/clock.ts";
+import { parseHttpDate, rfc3339 } from "../lib/clock.ts";
 import { parseDurationS } from "../lib/durations.ts";
 
 const DAY_MS = 86_400_000;
@@ -14,11 +14,18 @@ export function parseInstant(text: string, now: number): number | undefined {
   if (/^\d{9,11}(\.\d+)?$/.test(typed)) return Math.round(Number(typed) * 1000);
   if (/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/.test(typed)) return lastTimeOfDay(typed, now);
   if (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(z|[+-]\d\d:\d\d)$/i.test(typed)) {
+    if (!isDay(typed.slice(0, 10))) return undefined;
     const at = parseHttpDate(typed.toUpperCase());
     return Number.isFinite(at) ? at : undefined;
   }
   const ago = /[a-z]$/i.test(typed) ? parseDurationS(typed.replace(/\s+ago$/, "")) : undefined;
   return ago === undefined ? undefined : now - ago * 1000;
+}
+
+/** The 31st of February is none: Date.parse takes it for a day of March. */
+function isDay(date: string): boolean {
+  const at = parseHttpDate(`${date}T00:00:00Z`);
+  return Number.isFinite(at) && rfc3339(at).startsWith(date);
 }
 
 /** Today's, or yesterday's while today's has not come. */

@@ -43,9 +43,11 @@ export function clusterTable(
       String(cluster.sources.length),
       `${own.filter(({ state }) => state === "alarm").length}/${own.length}`,
       cluster.timestamp === null ? "-" : `${formatDuration(clock.now() - parseAt(cluster.timestamp))} ago`,
+      cluster.shadow ? "SHADOW: nothing is sent" : "",
     ];
   });
-  return formatTable(["CLUSTER", "SERVERS", "LANE", "PAUSED", "SOURCES", "ALARMS", "LAST TICK"], rows);
+  const notes = clusters.some(({ shadow }) => shadow) ? ["NOTE"] : [];
+  return formatTable(["CLUSTER", "SERVERS", "LANE", "PAUSED", "SOURCES", "ALARMS", "LAST TICK", ...notes], rows);
 }
 
 function pauseOf({ paused }: ClusterView): string {

@@ -6,7 +6,7 @@ import { systemClock } from "../lib/clock.ts";
 import { messageOf, TocsinError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { check } from "./check.ts";
-import type { World } from "./context.ts";
+import type { Shape, World } from "./context.ts";
 import { askService, EXIT, Exit, settingsOf } from "./context.ts";
 import { run } from "./run.ts";
 import type { Talk } from "./service.ts";
@@ -35,7 +35,8 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
 
 function exitCodeOf(code: string): number {
   if (code === "E401") return EXIT.unreachable;
-  return code === "E303" || code === "E402" ? EXIT.refused : EXIT.findings;
+  if (code === "E405") return EXIT.usage;
+  return ["E303", "E402", "E403", "E404"].includes(code) ? EXIT.refused : EXIT.findings;
 }
 
 function build(world: World, done: (code: number) => void): Command {
@@ -49,8 +50,10 @@ function build(world: World, done: (code: number) => void): Command {
   const settings = () => settingsOf(world, program.opts<{ config?: string }>());
   addWork(program, world, settings, done);
   const talk: Talk = {
-    ask: async <T>(path: string) => (await askService(world, settings(), path)) as T,
-    tell: async <T>(path: string, body: object) => (await askService(world, settings(), path, body)) as T,
+    ask: async <T>(path: string, shape: Shape) => (await askService(world, settings, path, shape)) as T,
+    tell: async <T>(path: string, shape: Shape, body: object) =>
+      (await askService(world, settings, path, shape, body)) as T,
+    warn: world.err,
     reading: (command) => command.option("-o, --output <format>", "table or json", "table"),
     print(flags, value, table) {
       if (flags.output === "json") world.out(JSON.stringify(value, null, 2));

@@ -26,7 +26,11 @@ export async function run(world: World, settings: Settings, { strict = false }: 
   const watcher = await openRules(world, settings, log);
   const { diagnostics, trouble, clusters } = watcher;
   if (diagnostics.length > 0) {
-    for (const diagnostic of diagnostics) world.err(`${formatDiagnostic(diagnostic)}\n`);
+    // Not into a journal: what is wrong may stand beside a secret that nothing tells from other text.
+    for (const diagnostic of diagnostics) {
+      const shown = world.logsToTerminal ? diagnostic : { ...diagnostic, excerpt: [] };
+      world.err(`${formatDiagnostic(shown)}\n`);
+    }
     world.err(summarize(diagnostics, watcher.files));
   }
   if (strict && trouble !== undefined)
@@ -47,6 +51,7 @@ export async function run(world: World, settings: Settings, { strict = false }: 
     clusters: clusters.length,
     alarms: clusters.reduce((sum, { rules }) => sum + rules.alarms.length, 0),
     interval_s: settings.intervalMs / 1000,
+    mode: settings.shadow ? "shadow" : "live",
     data: settings.dataPath,
     api: app.apiUrl,
   });

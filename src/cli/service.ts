@@ -8,9 +8,10 @@ import type { Decision } from "../model/decision.ts";
 import type { Explanation } from "../model/explanation.ts";
 import type { AlarmView, ClusterView, DeliveryView, MetricView } from "../ports.ts";
 import { alarmDetail, alarmTable } from "./alarm.ts";
+import type { Shape } from "./context.ts";
 import type { Sent, Traits } from "./event.ts";
 import { addTrait, sentText } from "./event.ts";
-import { explainText, historyTable } from "./explain.ts";
+import { explainText, historyTable, lacksSends, latenessText } from "./explain.ts";
 import { parseInstant } from "./instant.ts";
 import type { PauseRequest } from "./pause.ts";
 import { clusterTable, pausedText, resumedText } from "./pause.ts";
@@ -22,10 +23,20 @@ interface Flags {
   readonly output?: string;
 }
 
+/** Longest list that the service tells at once. */
+const MOST_ROWS = 1000;
+
+const ALARMS: Shape = { listOf: "alarm_id" };
+const CLUSTER: Shape = { of: "cluster_id" };
+const CLUSTERS: Shape = { listOf: "cluster_id" };
+const DELIVERIES: Shape = { listOf: "delivery_id" };
+
 /** What the commands share: how to ask, and where to print. */
 export interface Talk {
-  readonly ask: <T>(path: string) => Promise<T>;
-  readonly tell: <T>(path: string, body: object) => Promise<T>;
+  readonly ask: <T>(path: string, shape: Shape) => Promise<T>;
+  readonly tell: <T>(path: string, shape: Shape, body: object) => Promise<T>;
+  /** A line for the person, beside the data. */
+  readonly warn: (text: string) => void;
   /** Adds the flags of a command that prints a table. */
   readonly reading: (command: Command) => Command;
   readonly print: (flags: Flags, value: unknown, table: () => string) => void;
@@ -41,19 +52,26 @@ export function addServiceCommands(program: Command, talk: Talk): void {
   addEvents(program, talk);
 }
 
-function addAlarms(program: Command, { ask, reading, print }: Talk): void {
+function addAlarms(program: Command, { ask, reading, print, warn }: Talk): void {
   const alarm = program.command("alarm").description("alarms of the running service");
   const pathOf = (nameOrId: string) => `/api/v1/alarms/${encodeURIComponent(nameOrId)}`;
 
   reading(alarm.command("list").description("all alarms with their states")).action(async (flags: Flags) => {
-    const alarms = await ask<AlarmView[]>("/api/v1/alarms");
+    const alarms = await ask<AlarmView[]>("/api/v1/alarms", ALARMS);
     print(flags, alarms, () => alarmTable(alarms, systemClock, parseHttpDate));
   });
 
   reading(alarm.command("show").description("all of one alarm").argument("<alarm>", "name or id")).action(
     async (nameOrId: string, flags: Flags) => {
-      const found = await ask<AlarmView>(pathOf(nameOrId));
-      print(flags, found, () => alarmDetail(found));
+      const found = await ask<AlarmView>(pathOf(nameOrId), { of: "alarm_id" });
+      const isAlone = flags.output === "json" || !found.composite_rule;
+      const all = isAlone ? [] : await ask<AlarmView[]>("/api/v1/alarms", ALARMS);
+      print(flags, found, () =>
+        alarmDetail(
+          found,
+          all.filter((one) => one.cluster_id === found.cluster_id),
+        ),
+      );
     },
   );
 
@@ -62,17 +80,26 @@ function addAlarms(program: Command, { ask, reading, print }: Talk): void {
     .option("--at <time>", "RFC 3339, the last 14:03 or 14:03:20 of the local clock, or how long ago: 10m", instantOf)
     .action(async (nameOrId: string, flags: Flags & { at?: number }) => {
       const query = flags.at === undefined ? "" : `?at=${encodeURIComponent(rfc3339(flags.at))}`;
-      const explanation = await ask<Explanation>(`${pathOf(nameOrId)}/explain${query}`);
+      const explanation = await ask<Explanation>(`${pathOf(nameOrId)}/explain${query}`, { of: "tick" });
+      if (
+        flags.at !== undefined &&
+        flags.at >= parseHttpDate(explanation.tick.timestamp) + explanation.tick.interval * 1000
+      ) {
+        const clusters = await ask<ClusterView[]>("/api/v1/clusters", CLUSTERS);
+        const newest = clusters.find((one) => one.cluster_id === explanation.cluster_id)?.timestamp ?? null;
+        warn(latenessText(explanation, newest));
+      }
       print(flags, explanation, () => explainText(explanation));
     });
 
   reading(alarm.command("history").description("what was decided about an alarm, the newest first"))
     .argument("<alarm>", "name or id")
-    .option("--limit <n>", "how many at most", "50")
-    .action(async (nameOrId: string, flags: Flags & { limit: string }) => {
-      const query = `?limit=${encodeURIComponent(flags.limit)}`;
-      const decisions = await ask<Decision[]>(`${pathOf(nameOrId)}/history${query}`);
-      print(flags, decisions, () => historyTable(decisions));
+    .option("--limit <n>", "how many at most: 1 to 1000", limitOf, 50)
+    .action(async (nameOrId: string, flags: Flags & { limit: number }) => {
+      const decisions = await ask<Decision[]>(`${pathOf(nameOrId)}/history?limit=${flags.limit}`, { listOf: "d" });
+      const isWhole = flags.output === "json" || !lacksSends(decisions);
+      const deliveries = isWhole ? [] : await ask<DeliveryView[]>(`/api/v1/deliveries?limit=${MOST_ROWS}`, DELIVERIES);
+      print(flags, decisions, () => historyTable(decisions, deliveries));
     });
 }
 
@@ -80,7 +107,14 @@ function instantOf(text: string): number {
   const at = parseInstant(text, systemClock.now());
   if (at === undefined)
     throw new InvalidArgumentError("it is a time: 2026-11-21T00:53:09Z, 14:03, or 10m for 10m ago.");
+  if (at > systemClock.now()) throw new InvalidArgumentError(`it is in the future: ${rfc3339(at)}.`);
   return at;
+}
+
+function limitOf(text: string): number {
+  const rows = Number(text);
+  if (/^\d+$/.test(text) && rows >= 1 && rows <= MOST_ROWS) return rows;
+  throw new InvalidArgumentError(`it is a whole number from 1 to ${MOST_ROWS}.`);
 }
 
 function addClusters(program: Command, { ask, tell, reading, print, say }: Talk): void {
@@ -90,8 +124,8 @@ function addClusters(program: Command, { ask, tell, reading, print, say }: Talk)
   const cluster = program.command("cluster").description("clusters of the running service");
   reading(cluster.command("list").description("servers, scaling and pauses of all clusters")).action(
     async (flags: Flags) => {
-      const clusters = await ask<ClusterView[]>("/api/v1/clusters");
-      const alarms = flags.output === "json" ? [] : await ask<AlarmView[]>("/api/v1/alarms");
+      const clusters = await ask<ClusterView[]>("/api/v1/clusters", CLUSTERS);
+      const alarms = flags.output === "json" ? [] : await ask<AlarmView[]>("/api/v1/alarms", ALARMS);
       print(flags, clusters, () => clusterTable(clusters, alarms, systemClock, parseHttpDate));
     },
   );
@@ -103,7 +137,7 @@ function addClusters(program: Command, { ask, tell, reading, print, say }: Talk)
     .addOption(direction())
     .option("--for <duration>", "for so long, e.g. 2h (default: until it is resumed)", durationOf)
     .action(async (nameOrId: string, flags: PauseRequest) => {
-      say(pausedText(await tell<ClusterView>(`${pathOf(nameOrId)}/pause`, flags), flags));
+      say(pausedText(await tell<ClusterView>(`${pathOf(nameOrId)}/pause`, CLUSTER, flags), flags));
     });
 
   program
@@ -112,7 +146,7 @@ function addClusters(program: Command, { ask, tell, reading, print, say }: Talk)
     .argument("<cluster>", "name or id")
     .addOption(direction())
     .action(async (nameOrId: string, flags: PauseRequest) => {
-      say(resumedText(await tell<ClusterView>(`${pathOf(nameOrId)}/resume`, flags), flags));
+      say(resumedText(await tell<ClusterView>(`${pathOf(nameOrId)}/resume`, CLUSTER, flags), flags));
     });
 }
 
@@ -126,7 +160,7 @@ function addSources(program: Command, { ask, tell, reading, print, say }: Talk):
   const source = program.command("source").description("HAProxy's sockets as the running service sees them");
   reading(source.command("list").description("whether each answers, and who waits for it")).action(
     async (flags: Flags) => {
-      const sources = await ask<SourceRow[]>("/api/v1/sources");
+      const sources = await ask<SourceRow[]>("/api/v1/sources", { listOf: "clusters" });
       print(flags, sources, () => sourceTable(sources));
     },
   );
@@ -137,7 +171,9 @@ function addSources(program: Command, { ask, tell, reading, print, say }: Talk):
     .argument("<source>", "its name, as `source list` has it")
     .option("--cluster <cluster>", "only in that cluster, by name or id")
     .action(async (name: string, flags: { cluster?: string }) => {
-      say(forgottenText(await tell<Forgotten>("/api/v1/sources/forget", { source: name, ...flags })));
+      say(
+        forgottenText(await tell<Forgotten>("/api/v1/sources/forget", { of: "clusters" }, { source: name, ...flags })),
+      );
     });
 }
 
@@ -145,7 +181,7 @@ function addLists(program: Command, { ask, reading, print }: Talk): void {
   const metric = program.command("metric").description("meters of the running service");
   reading(metric.command("list").description("the newest value of every meter of every cluster")).action(
     async (flags: Flags) => {
-      const metrics = await ask<MetricView[]>("/api/v1/metrics");
+      const metrics = await ask<MetricView[]>("/api/v1/metrics", { listOf: "meter_name" });
       const rows = metrics.map((one) => [
         one.cluster_name,
         one.meter_name,
@@ -159,9 +195,9 @@ function addLists(program: Command, { ask, reading, print }: Talk): void {
 
   const delivery = program.command("delivery").description("what was sent to receivers, and what became of it");
   reading(delivery.command("list").description("the newest deliveries"))
-    .option("--limit <n>", "how many at most", "50")
-    .action(async (flags: Flags & { limit: string }) => {
-      const deliveries = await ask<DeliveryView[]>(`/api/v1/deliveries?limit=${encodeURIComponent(flags.limit)}`);
+    .option("--limit <n>", "how many at most: 1 to 1000", limitOf, 50)
+    .action(async (flags: Flags & { limit: number }) => {
+      const deliveries = await ask<DeliveryView[]>(`/api/v1/deliveries?limit=${flags.limit}`, DELIVERIES);
       const rows = deliveries.map((one) => [
         one.created_at,
         one.alarm_name,
@@ -185,8 +221,16 @@ function addEvents(program: Command, { tell, say }: Talk): void {
     .command("send")
     .description("tell the running service what happened")
     .argument("<type>", "e.g. deploy.started")
-    .option("--trait <name=value...>", "what is known of it; cluster_id=ID tells that cluster alone", addTrait)
+    .option(
+      "--trait <name=value>",
+      "what is known of it, also several times; cluster_id=ID tells that cluster alone",
+      addTrait,
+    )
     .action(async (type: string, flags: { trait?: Traits }) => {
-      say(sentText(await tell<Sent>("/api/v1/events", { event_type: type, traits: flags.trait ?? {} })));
+      say(
+        sentText(
+          await tell<Sent>("/api/v1/events", { of: "message_id" }, { event_type: type, traits: flags.trait ?? {} }),
+        ),
+      );
     });
 }

@@ -1,17 +1,19 @@
 /** Action lists and receivers of a rule file: whom they name, and whether it can be reached. */
 
 import { accessSync, constants } from "node:fs";
+import { closest } from "../lib/closest.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Action } from "../model/alarm.ts";
 import type { ActionReader } from "./alarms.ts";
 import type { Path } from "./explain.ts";
-import { didYouMean } from "./explain.ts";
 import type { ReceiverConfig } from "./receivers.ts";
 import { bareReceiver, directionOf } from "./receivers.ts";
 import { expandSecrets } from "./secrets.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
 type Receivers = Map<string, ReceiverConfig>;
+
+const UNSENDABLE = "nothing can be sent to this receiver until it can be read";
 
 /** What receivers are made with. */
 interface ReceiverDefaults {
@@ -89,11 +91,9 @@ function referredReceiver(
   const name = referredName(written) ?? "";
   const found = receivers.get(name);
   if (found) return found;
-  const near = didYouMean(
-    `receiver:${name}`,
-    [...receivers.keys()].map((one) => `receiver:${one}`),
-  );
-  file.error(path, "E201", `there is no receiver "${name}"`, near ?? `add "${name}:" to receivers:`);
+  const near = closest(name, receivers.keys());
+  const hint = near === undefined ? `add "${name}:" to receivers:` : `did you mean "receiver:${near}"?`;
+  file.error(path, "E201", `there is no receiver "${name}"`, hint);
   return undefined;
 }
 
@@ -137,7 +137,7 @@ function checkSigning(file: YamlFile, path: Path, written: string, defaults: Rec
   const bytes = Buffer.from(base64, "base64").length;
   if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64) && bytes >= 24 && bytes <= 64) return;
   const hint = "make one: echo whsec_$(head -c 32 /dev/urandom | base64)";
-  file.error(place, "E103", '"secret" must be whsec_ and the base64 of 24 to 64 bytes', hint);
+  complain(file, place, written, "E103", '"secret" must be whsec_ and the base64 of 24 to 64 bytes', hint);
 }
 
 function checkTls(file: YamlFile, path: Path, caFile: string, url: string | undefined): void {
@@ -148,7 +148,7 @@ function checkTls(file: YamlFile, path: Path, caFile: string, url: string | unde
     accessSync(caFile, constants.R_OK);
   } catch (error) {
     const message = `cannot read ca_file: ${messageOf(error)}`;
-    file.warn(place, "W005", message, "nothing can be sent to this receiver until it can be read");
+    file.warn(place, "W005", message, UNSENDABLE);
   }
 }
 
@@ -156,7 +156,8 @@ function checkSecret(file: YamlFile, path: Path, value: string, { environment }:
   try {
     return expandSecrets(value, environment);
   } catch (error) {
-    file.error(path, "E205", messageOf(error));
+    // Only this receiver is in want of it, and only when something is sent: the cluster goes on without.
+    file.warn(path, "W006", messageOf(error), UNSENDABLE);
     return undefined;
   }
 }
@@ -166,6 +167,18 @@ function checkUrl(file: YamlFile, path: Path, url: string, defaults: ReceiverDef
   if (expanded === undefined) return undefined;
   // The same shape that the notifier can send without rewriting a byte of it.
   if (/^https?:\/\/[^/?#\s@\\]+([/?][^#\s\\]*)?$/i.test(expanded) && URL.canParse(expanded)) return expanded;
-  file.error(path, "E206", "an alarm_url is http(s)://host[:port]/path, without user, spaces or fragment");
+  complain(file, path, url, "E206", "an alarm_url is http(s)://host[:port]/path, without user, spaces or fragment");
   return undefined;
+}
+
+/** What is wrong by a secret's value is not the file's fault, and must not take the cluster with it: a warning. */
+function complain(file: YamlFile, path: Path, written: string, code: string, message: string, hint?: string): void {
+  if (!/\$\{(env|file):/.test(written)) file.error(path, code, message, hint);
+  else
+    file.warn(
+      path,
+      "W006",
+      `with its secrets put in: ${message}`,
+      hint ?? "nothing can be sent to this receiver until that is mended",
+    );
 }

@@ -75,6 +75,11 @@ function readPart(walk: Walk, path: Path, part: unknown, depth: number): Express
   });
   const inner = [...path, combination];
   if (combination !== "not") return readParts(walk, inner, combination, words[combination], depth);
+  if (Array.isArray(words.not)) {
+    const message = `"not" takes one part, no list, in alarm "${alarm}"`;
+    reading.file.error(inner, "E111", message, "write {not: {…}}, or {not: {or: [...]}} for none of several");
+    return undefined;
+  }
   const negated = readPart(walk, inner, words.not, depth + 1);
   return negated && { op: "not", part: negated };
 }

@@ -13,11 +13,11 @@ export interface Diagnostic {
   readonly message: string;
   /** How to mend it. */
   readonly hint: string | undefined;
-  /** The line itself and the one before, without secrets resolved. */
+  /** The line itself and the one before, with secrets neither resolved nor shown. */
   readonly excerpt: readonly { readonly line: number; readonly text: string }[];
 }
 
-/** A diagnostic as a person reads it: place, text, source line with a caret. */
+/** A diagnostic as a person reads it: place, text, source line with a caret where there is an excerpt. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { file, line, column, severity, code, message, hint, length, excerpt } = diagnostic;
   const width = String(line).length + 2;

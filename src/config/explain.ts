@@ -73,9 +73,23 @@ export function explainIssue(
   }
 }
 
+/** Signs that people write for Aodh's operators. */
+const OPERATORS: Readonly<Record<string, string>> = {
+  "<": "lt",
+  "<=": "le",
+  "=": "eq",
+  "==": "eq",
+  "!=": "ne",
+  "<>": "ne",
+  ">=": "ge",
+  ">": "gt",
+};
+
 /** `did you mean "max"?`, or `otherwise` when nothing is near. */
 export function didYouMean(word: string, candidates: Iterable<string>, otherwise?: string): string | undefined {
-  const near = closest(word, candidates);
+  const known = [...candidates];
+  const sign = Object.hasOwn(OPERATORS, word) ? OPERATORS[word] : undefined;
+  const near = sign !== undefined && known.includes(sign) ? sign : closest(word, known);
   return near === undefined ? otherwise : `did you mean "${near}"?`;
 }
 

@@ -60,6 +60,8 @@ function alarmsOf(
 /** What is around the alarms is wrong: what can be said of them all the same is said too. */
 function checkAlarmsAlone(file: YamlFile, defaults: RuleDefaults): void {
   const { root } = file;
+  // What has no end cannot be walked through.
+  if (file.diagnostics.some(({ code }) => code === "E101")) return;
   const written = typeof root === "object" && root !== null && "alarms" in root ? root.alarms : undefined;
   if (!Array.isArray(written) || written.length > 1000) return;
   const stand = { version: 1, cluster_id: "?", haproxy: [{ proxy: "*" }], alarms: written as unknown[] } as const;
@@ -73,7 +75,7 @@ function checkAlarmsAlone(file: YamlFile, defaults: RuleDefaults): void {
     actionsOf: () => [],
   });
   // Only what does not depend on the rest of the file: the words themselves.
-  const certain = file.diagnostics.splice(before).filter(({ code }) => /^E10[2346]$/.test(code));
+  const certain = file.diagnostics.splice(before).filter(({ code }) => /^E(10[2346]|11[01]|20[239]|210)$/.test(code));
   file.diagnostics.push(...certain);
   file.sort();
 }

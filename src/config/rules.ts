@@ -17,7 +17,7 @@ export interface LoadedRules {
   readonly files: number;
 }
 
-/** Reads files and the rule files of folders. Throws `E105` when a path cannot be listed. */
+/** Reads files and the rule files of folders; a path where there is nothing is a file that cannot be read. */
 export function loadRules(paths: readonly string[], cwd: string, defaults: RuleDefaults): LoadedRules {
   const files = paths
     .flatMap((path) => ruleFilesIn(path))
@@ -70,8 +70,8 @@ function ruleFilesIn(path: string): string[] {
       .filter(isRuleFile)
       .sort()
       .map((name) => join(path, name));
-  } catch (error) {
-    throw new TocsinError("E105", `cannot read the rules at ${path}: ${messageOf(error)}`, { cause: error });
+  } catch {
+    return [path];
   }
 }
 

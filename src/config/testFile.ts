@@ -61,9 +61,10 @@ export function readTestFile<Value>(path: string, defaults: TestDefaults<Value>)
     seen.add(one.name);
     if (cluster) tests.push(readTest({ file, place, cluster, intervalS }, one, defaults.series));
   });
-  const diagnostics = [...file.diagnostics, ...(rulesFile?.diagnostics ?? [])].filter(
-    ({ severity }) => severity === "error",
-  );
+  const all = [...file.diagnostics, ...(rulesFile?.diagnostics ?? [])];
+  const diagnostics = all
+    .filter(({ severity }) => severity === "error")
+    .sort((a, b) => Number(a.file !== name) - Number(b.file !== name) || a.line - b.line || a.column - b.column);
   return { name, tests: diagnostics.length === 0 ? tests : [], diagnostics };
 }
 

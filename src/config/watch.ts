@@ -52,6 +52,8 @@ export class RuleWatcher {
   readonly #failing = new Map<string, string>();
   /** Copies as they are on disk. */
   readonly #copies: Map<string, string>;
+  /** Names of files whose versions are not in force any more: only their copies go. */
+  readonly #retired = new Set<string>();
   #saving: Promise<void> = Promise.resolve();
   #savingFails = "";
   #untold: RuleNews[] = [];
@@ -106,6 +108,18 @@ export class RuleWatcher {
   /** Why the files cannot be seen; `undefined`: they can. */
   get trouble(): string | undefined {
     return this.#state.trouble;
+  }
+
+  /** Files that are not in force as they are, one line each; empty: all are. */
+  degraded(): readonly string[] {
+    const { trouble, files } = this.#state;
+    if (trouble !== undefined) return [`the rule files cannot be seen (${trouble}): the rules in force stay`];
+    return [...files.values()].flatMap(({ name, stamp, read, refusal, good }) => {
+      if (stamp === undefined || (read?.reading.kind !== "broken" && !refusal)) return [];
+      const why = read?.reading.kind === "broken" ? "is broken" : `is refused (${refusal?.message})`;
+      const rest = good ? "its last good version is in force" : "nothing of it is in force";
+      return [`${placeOf(this.#options, name).shownAs} ${why}: ${rest}`];
+    });
   }
 
   /** All that is wrong with the files that are there. */
@@ -178,8 +192,12 @@ export class RuleWatcher {
         stamp && (await readRule(placeOf(this.#options, name), stamp, defaults, this.#state.files.get(name)?.good));
       if (reading) readings.set(name, reading);
     }
-    const { state, news } = reconcile(this.#state, scan, readings, clock.monotonic(), watch ? GONE_MS : 0);
+    const before = this.#state;
+    const { state, news } = reconcile(before, scan, readings, clock.monotonic(), watch ? GONE_MS : 0);
     this.#state = state;
+    for (const { name, good } of before.files.values())
+      if (good && !state.files.get(name)?.good) this.#retired.add(name);
+    for (const { name, good } of state.files.values()) if (good) this.#retired.delete(name);
     this.#untold.push(...news);
   }
 
@@ -249,10 +267,16 @@ export class RuleWatcher {
       this.#copies.set(name, good.text);
     }
     for (const name of [...this.#copies.keys()]) {
-      if (this.#state.files.get(name)?.good || applied.some((version) => version.name === name)) continue;
+      if (!this.#isRetired(name) || applied.some((version) => version.name === name)) continue;
       await copies.remove(name);
       this.#copies.delete(name);
     }
+  }
+
+  /** A copy that says nothing now may be of use when what it needs is there again: while its file is there it stays. */
+  #isRetired(name: string): boolean {
+    const { files, looked } = this.#state;
+    return this.#retired.has(name) || (looked && !files.has(name));
   }
 }
 

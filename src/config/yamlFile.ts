@@ -8,6 +8,7 @@ import { messageOf } from "../lib/errors.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { Path, Words } from "./explain.ts";
 import { explainIssue } from "./explain.ts";
+import { masked } from "./masking.ts";
 
 export type { Path } from "./explain.ts";
 
@@ -63,7 +64,9 @@ export class YamlFile {
     if (problem !== undefined) file.#add(0, 0, "E105", problem, undefined, "error");
     for (const error of file.#document.errors) {
       const [from, to] = error.pos;
-      file.#add(from, to - from, "E101", error.message.replace(/\s+/g, " "), undefined, "error");
+      // Some messages end with the text itself, which is nobody's business.
+      const message = error.message.replace(/: ".*"$/s, "").replace(/\s+/g, " ");
+      file.#add(from, to - from, "E101", message, undefined, "error");
     }
     return file;
   }
@@ -164,7 +167,7 @@ export class YamlFile {
     const lines = this.#text.split(/\r?\n/);
     const excerpt = [line - 1, line]
       .filter((n) => n >= 1 && n <= lines.length && this.#text !== "")
-      .map((n) => ({ line: n, text: lines[n - 1] ?? "" }));
+      .map((n) => ({ line: n, text: masked(lines[n - 1] ?? "", lines[n - 2]) }));
     const room = Math.max(1, (lines[line - 1] ?? "").length - col + 1);
     this.diagnostics.push({
       file: this.name,

@@ -100,7 +100,8 @@ export function foldEvent(folding: Folding, event: Omit<EventInput, "kind">): vo
     alarm.verdict = standingOf({ kind: "event" });
     const { repeats, state } = alarm;
     if (state !== "alarm") transition(folding, alarm, firedBy(rule, event));
-    else if (repeatActions && maxRepeats !== undefined && repeats >= maxRepeats) holdAtLimit(folding, alarm, maxRepeats);
+    else if (repeatActions && maxRepeats !== undefined && repeats >= maxRepeats)
+      holdAtLimit(folding, alarm, maxRepeats);
     else if (repeatActions) {
       transition(folding, alarm, firedBy(rule, event));
       alarm.repeats = repeats + 1;

@@ -84,7 +84,8 @@ export class Evaluator implements OutcomeSink {
         done.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
       }
       // What a cluster without rules still has to tell needs ticks, too.
-      if (ofCluster.has(clusterId) || cluster.deliveries.size > 0) this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
+      if (ofCluster.has(clusterId) || cluster.deliveries.size > 0)
+        this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
     }
     await Promise.all(done);
     this.#unsubscribe = this.#options.bus.subscribe((report) => this.#take(this.#sealer.report(report)));

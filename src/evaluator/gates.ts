@@ -48,7 +48,8 @@ export function worldGate(cluster: ClusterState, alarm: AlarmState, owed: Pick<O
 export function suppressorOf(cluster: ClusterState, { alarm }: AlarmState): string | undefined {
   for (const id of alarm.suppressedBy) {
     const suppressor = cluster.alarms.get(id);
-    if (suppressor?.state === "alarm" && suppressor.verdict.kind !== "stopped") return `alarm ${suppressor.alarm.name} suppresses it`;
+    if (suppressor?.state === "alarm" && suppressor.verdict.kind !== "stopped")
+      return `alarm ${suppressor.alarm.name} suppresses it`;
   }
   return undefined;
 }

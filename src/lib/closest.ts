@@ -1,10 +1,13 @@
-/** The candidate that a person most likely meant by `word`; `undefined` when none is near. */
+/**
+ * The candidate that a person most likely meant by `word`; `undefined` when none is near: at most half of the
+ * word may have to be changed.
+ */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) {
+    if (distance < least && distance <= word.length / 2) {
       least = distance;
       best = candidate;
     }

@@ -66,7 +66,7 @@ export class ScenarioJournal {
     const got = (last?.at === at ? last.decision.gate : alarm.held) ?? "none";
     return [
       ["held by", gate, got],
-      ["reason", reason, last?.decision.reason],
+      ["reason", reason, got === "none" ? "none" : (last?.decision.reason ?? "none")],
     ];
   }
 

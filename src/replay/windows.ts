@@ -49,7 +49,10 @@ function explained(
   const windows = points.seen.flatMap((point, index) =>
     probe ? [windowExplanation(rule, point, points.judged, windowOf(source.series, probe, index), probe, judged)] : [],
   );
-  return { ...wordsOf(rule, name, server), ...verdictOf(judgePoints(rule, points.judged)), windows };
+  // Raw counters are kept of the cluster as a whole: of one server they would say something else.
+  const own =
+    server === null ? windows : windows.map((window) => ({ ...window, sources: window.sources.map(withoutRaw) }));
+  return { ...wordsOf(rule, name, server), ...verdictOf(judgePoints(rule, points.judged)), windows: own };
 }
 
 function ofNoServer(rule: ThresholdRule, name: string | null, { series, expect }: Judged): RuleExplanation {
@@ -146,6 +149,10 @@ function sourceExplanation(name: string, rule: ThresholdRule, window: Window, ju
   };
 }
 
+function withoutRaw(source: SourceExplanation): SourceExplanation {
+  return { ...source, raw_start: null, raw_end: null };
+}
+
 /** Label of a tick: its own where it is recorded, else as the newest one's says. */
 function labelOf({ series, at, ticks }: Judged, number: number): string {
   return rfc3339(ticks.get(number)?.at ?? at - (series.last - number) * series.intervalS * 1000);
@@ -164,7 +171,9 @@ export function fullAt(rule: ThresholdRule, { series, expect }: Pick<Judged, "se
   if (!probe) return undefined;
   const all = { from: series.last - rule.evaluationPeriods * probe.track.ticks + 1, to: series.last, periodS: 0 };
   const lacking = Array.from({ length: rule.evaluationPeriods }, (_, index) => windowOf(series, probe, index)).some(
-    (window) => window.from < probe.ring.since || evidenceOf(series, window, expect, probe.ring.isIncrease ? "seconds" : "ticks").kind === "ours",
+    (window) =>
+      window.from < probe.ring.since ||
+      evidenceOf(series, window, expect, probe.ring.isIncrease ? "seconds" : "ticks").kind === "ours",
   );
   if (!lacking) return undefined;
   const hole = numbersOf(all).findLast((number) => number < probe.ring.since || !isCovered(series, number));

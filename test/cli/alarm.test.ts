@@ -57,7 +57,7 @@ describe("the line of an alarm", () => {
     { own: { held_by: "lane" }, note: "held by lane: another action of the cluster is under way" },
     { own: { held_by: "pause" }, note: "held by pause: a person paused the cluster's scaling" },
     {
-      own: { held_by: "evidence", verdict: "unknown", verdict_reason: "lb2 has not answered" },
+      own: { held_by: "evidence", held_reason: "lb2 has not answered", verdict: "unknown", verdict_reason: "x" },
       note: "held by evidence: lb2 has not answered",
     },
     {
@@ -67,6 +67,8 @@ describe("the line of an alarm", () => {
     // A gate of a newer service than this command.
     { own: { held_by: "toString" }, note: "held by toString: it waits" },
     { own: { verdict: "unknown", verdict_reason: "no tick yet" }, note: "unknown: no tick yet" },
+    { own: { verdict: "insufficient data", verdict_reason: "source lb2 is silent" }, note: "source lb2 is silent" },
+    { own: { held_by: "pause", held_reason: "paused for 2h" }, note: "held by pause: paused for 2h" },
   ])("says why nothing is sent: $note", ({ own, note }) => {
     expect(line(anAlarm("busy", { threshold_rule: threshold, ...own })).at(-1)).toBe(note);
   });
@@ -91,8 +93,10 @@ describe("all of an alarm", () => {
     const rule1 = "avg of network.services.lb.incoming.bytes.rate per total >= 28000, 2 of 3, each over 60 s";
     expect(shown).toContainEqual(["form", "(rule1 or (rule2 and not rule3))"]);
     expect(shown).toContainEqual(["rule1", rule1]);
-    expect(shown).toContainEqual(["rule2", "alarm busy is in alarm"]);
-    expect(shown).toContainEqual(["rule3", "alarm night is in ok"]);
+    expect(shown).toContainEqual(["rule2", "while alarm busy is in alarm"]);
+    expect(shown).toContainEqual(["rule3", "while alarm night is in ok"]);
+    const now = alarmDetail(anAlarm("quiet", { composite_rule: composite }), [anAlarm("busy", { state: "ok" })]);
+    expect(now).toContain("while alarm busy is in alarm (now: ok)");
     expect(shown.map(([name]) => name)).not.toContain("rule");
   });
 

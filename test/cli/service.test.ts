@@ -1,9 +1,15 @@
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ApiServer } from "../../src/api/server.ts";
 import { startApi } from "../../src/api/server.ts";
+import { clusterTable } from "../../src/cli/pause.ts";
 import { TocsinError } from "../../src/lib/errors.ts";
 import { command } from "../helpers/cli.ts";
 import { aCluster, anAlarm, FakeView } from "../helpers/fakeView.ts";
+import { temporaryFolder } from "../helpers/sockets.ts";
 
 const view = new FakeView(
   [
@@ -63,7 +69,15 @@ describe("pause and resume", () => {
     { args: ["pause", "web", "--for", "0"], code: 2, err: "it is a duration" },
     { args: ["pause", "web", "--for", "999d"], code: 5, err: "up to 366 days" },
     { args: ["pause", "twin"], code: 5, err: "2 clusters are named twin; say which by its id: b, c [E402]" },
-    { args: ["resume", "no/body"], code: 5, err: "there is no cluster no/body [E402]" },
+    {
+      args: ["resume", "no/body"],
+      code: 5,
+      err: 'there is no cluster no/body: "tocsin cluster list" names them [E403]',
+    },
+    { args: ["pause", "wab"], code: 5, err: 'there is no cluster wab: did you mean "web"? [E403]' },
+    { args: ["alarm", "show", "bussy"], code: 5, err: 'there is no alarm bussy: did you mean "busy"? [E402]' },
+    { args: ["alarm", "history", "busy", "--limit", "0"], code: 2, err: "it is a whole number from 1 to 1000" },
+    { args: ["delivery", "list", "--limit", "1e2"], code: 2, err: "it is a whole number from 1 to 1000" },
   ])("$args ends with $code", async ({ args, code, err }) => {
     const ended = await cli(...args);
     expect([ended.code, ended.out]).toEqual([code, ""]);
@@ -74,7 +88,7 @@ describe("pause and resume", () => {
   it("while nothing can be recorded it is refused", async () => {
     view.fails = new TocsinError("E404", "nothing can be recorded for cluster a now: disk full");
     const { code, err } = await cli("pause", "web");
-    expect([code, err]).toEqual([5, "tocsin: nothing can be recorded for cluster a now: disk full [E402]\n"]);
+    expect([code, err]).toEqual([5, "tocsin: nothing can be recorded for cluster a now: disk full [E404]\n"]);
   });
 });
 
@@ -125,7 +139,8 @@ describe("sources", () => {
 describe("event send", () => {
   it("with traits: numbers and truth values where nothing is lost", async () => {
     const traits = ["host=n1", "code=503", "load=0.5", "up=false", "id=007", "big=1e3", "sum=a=b", "empty="];
-    const { code, out } = await cli("event", "send", "deploy.started", "--trait", ...traits, "--trait", "last=1");
+    const flags = [...traits, "last=1"].flatMap((one) => ["--trait", one]);
+    const { code, out } = await cli("event", "send", ...flags, "deploy.started");
     const [event] = view.events;
     expect([code, out]).toEqual([0, `event ${event?.messageId} was heard by 2 clusters\n`]);
     expect(event).toMatchObject({
@@ -158,14 +173,18 @@ describe("event send", () => {
 
 describe("alarm explain and history", () => {
   it("an instant is asked for as such", async () => {
-    expect((await cli("alarm", "explain", "busy", "--at", "2026-11-21T08:53:09+08:00")).code).toBe(5);
+    expect((await cli("alarm", "explain", "busy", "--at", "2024-11-21T08:53:09+08:00")).code).toBe(5);
     await cli("alarm", "explain", "busy");
     expect(view.asked).toEqual([
-      ["explain", "id-1", Date.UTC(2026, 10, 21, 0, 53, 9)],
+      ["explain", "id-1", Date.UTC(2024, 10, 21, 0, 53, 9)],
       ["explain", "id-1", undefined],
     ]);
     const { code, err } = await cli("alarm", "explain", "busy", "--at", "noon");
     expect([code, err]).toEqual([2, expect.stringContaining("it is a time")]);
+    const never = await cli("alarm", "explain", "busy", "--at", "2026-02-30T00:00:00Z");
+    expect([never.code, never.err]).toEqual([2, expect.stringContaining("it is a time")]);
+    const future = await cli("alarm", "explain", "busy", "--at", "2999-01-01T00:00:00Z");
+    expect([future.code, future.err]).toEqual([2, expect.stringContaining("it is in the future")]);
   });
 
   it("history as JSON", async () => {
@@ -175,4 +194,45 @@ describe("alarm explain and history", () => {
     });
     expect(view.asked).toEqual([["history", "id-2", 7]]);
   });
+});
+
+describe("where the service is", () => {
+  const ask = (TOCSIN_URL: string, cwd = "/") => command(["alarm", "list"], { cwd, env: { TOCSIN_URL } });
+
+  it.each(["ftp://h/", "localhost:8042", "http://user:pass@h/", "http://h/?x=1", "nonsense"])(
+    "%s is no address",
+    async (url) => {
+      const { code, err } = await ask(url);
+      expect([code, err]).toEqual([2, "tocsin: TOCSIN_URL is no http(s) URL: it is http://host:port [E405]\n"]);
+    },
+  );
+
+  it("settings are not needed where it is said, nor may they be broken otherwise", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "tocsin.yaml"), "api: [");
+    expect((await ask(api.url, folder.path)).code).toBe(0);
+    expect((await ask("", folder.path)).code).toBe(1);
+  });
+
+  it.each([
+    ["a page", 200, "<html>"],
+    ["a page that is not found", 404, "<html>"],
+    ["other JSON", 200, "{}"],
+    ["a list of something else", 200, "[1]"],
+    ["another's refusal", 403, '{"error": "no"}'],
+  ])("%s is no tocsin", async (_, status, body) => {
+    const other = createServer((_request, response) => response.writeHead(status).end(body)).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const address = other.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+    const { code, err } = await ask(url);
+    other.closeAllConnections();
+    other.close();
+    expect([code, err]).toEqual([4, expect.stringContaining(`what answers at ${url} is no tocsin (${status})`)]);
+  });
+});
+
+it("cluster list says where nothing is sent", async () => {
+  const shown = clusterTable([aCluster("a"), aCluster("b", { shadow: true })], [], { now: () => 0 }, Date.parse);
+  expect(shown.split("\n").map((line) => line.split(/ {2,}/).at(-1))).toEqual(["NOTE", "-", "SHADOW: nothing is sent"]);
 });

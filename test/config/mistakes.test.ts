@@ -39,6 +39,27 @@ describe("rules about a meter", () => {
       says: '10:16 E103 "statistic" must be one of avg, max, min, sum, count, last, first, stddev, median, range, rate, increase, p1 … p99.9 in alarm "busy" | did you mean "median"?',
     },
     {
+      name: "an operator as a sign",
+      text: busy("").replace("operator: ge", 'operator: "<="'),
+      says: '9:26 E103 "comparison_operator" must be one of lt, le, eq, ne, ge, gt in alarm "busy" | did you mean "le"?',
+    },
+    {
+      name: "an action that resembles nothing",
+      text: busy("    alarm_actions: [receiver:op]\n").replace(
+        "alarms:",
+        'receivers: {r1: {alarm_url: "http://h/"}}\nalarms:',
+      ),
+      says: '11:21 E201 there is no receiver "op" | add "op:" to receivers:',
+    },
+    {
+      name: "an action that resembles a receiver",
+      text: busy("    alarm_actions: [receiver:op]\n").replace(
+        "alarms:",
+        'receivers: {ops: {alarm_url: "http://h/"}}\nalarms:',
+      ),
+      says: '11:21 E201 there is no receiver "op" | did you mean "receiver:ops"?',
+    },
+    {
       name: "a percentile beyond all",
       text: busy("    statistic: p100\n"),
       says: '10:16 E103 "statistic" must be one of avg, max, min, sum, count, last, first, stddev, median, range, rate, increase, p1 … p99.9 in alarm "busy"',
@@ -201,7 +222,11 @@ describe("composite rules", () => {
     },
     { name: "a list", text: composite(`[${LEAF}]`), says: `8:21 E111 ${PART}` },
     { name: "text as a part", text: composite("{and: [busy]}"), says: `8:28 E111 ${PART}` },
-    { name: "a list to negate", text: composite(`{not: [${LEAF}]}`), says: `8:27 E111 ${PART}` },
+    {
+      name: "a list to negate",
+      text: composite(`{not: [${LEAF}]}`),
+      says: '8:27 E111 "not" takes one part, no list, in alarm "quiet" | write {not: {…}}, or {not: {or: [...]}} for none of several',
+    },
     { name: "an empty part", text: composite("{or: [{}]}"), says: `8:27 E111 ${PART}` },
     {
       name: "a word near another",
@@ -499,7 +524,17 @@ describe("the cluster and its receivers", () => {
     {
       name: "a secret that nobody set",
       text: receiver(`sign: {scheme: standard-webhooks, secret: "\${env:NOBODY}"}`),
-      says: "6:77 E205 the environment has no variable NOBODY",
+      says: "6:77 W006 the environment has no variable NOBODY | nothing can be sent to this receiver until it can be read",
+    },
+    {
+      name: "a secret that somebody set wrongly",
+      text: receiver(`sign: {scheme: standard-webhooks, secret: "\${env:TOKEN}"}`),
+      says: '6:77 W006 with its secrets put in: "secret" must be whsec_ and the base64 of 24 to 64 bytes | make one: echo whsec_$(head -c 32 /dev/urandom | base64)',
+    },
+    {
+      name: "a URL that somebody set wrongly",
+      text: receiver("max_age: 60").replace("https://h/x", `\${env:TOKEN}`),
+      says: "6:20 W006 with its secrets put in: an alarm_url is http(s)://host[:port]/path, without user, spaces or fragment | nothing can be sent to this receiver until that is mended",
     },
     {
       name: "an authority that is not there",
@@ -546,7 +581,12 @@ describe("the cluster and its receivers", () => {
 
 it("all of them at once: the head's, the receivers', and those of alarms that are wrong by themselves", () => {
   const text = `${HEAD}expct: 2\nalarms:\n  - {name: a, type: event, severity: hihg}\n  - {name: b, composite_rule: {and: []}}\n  - {name: c, suppressed_by: [nobody], type: event}\n`;
-  expect(problems(text).map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual(["5:1 E102", "7:38 E103"]);
+  expect(problems(text).map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual([
+    "5:1 E102",
+    "7:38 E103",
+    "8:37 E111",
+    "9:31 E209",
+  ]);
   expect(problems(text.replace("expct", "expect")).map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual([
     "7:38 E103",
     "8:37 E111",

@@ -198,7 +198,7 @@ describe("every mistake, with its place and how to mend it", () => {
     {
       name: "a secret that is not there",
       text: file(`alarms:\n${ALARM}    alarm_actions: ["\${env:NOBODY}"]\n`),
-      says: "a.yaml:9:21 E205 the environment has no variable NOBODY",
+      says: "a.yaml:9:21 W006 the environment has no variable NOBODY | nothing can be sent to this receiver until it can be read",
     },
     {
       name: "two alarms of one name",

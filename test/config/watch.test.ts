@@ -224,20 +224,51 @@ describe("rule files are watched", () => {
     expect(applied(watched)).toEqual(["apply web of web.yaml"]);
   });
 
-  it("a file that cannot be read for a reason elsewhere is read again by itself", async () => {
+  it("a secret that cannot be read now is a warning: the file is in force, and its copy stays over restarts", async () => {
+    const text = textOf(WEB).replace('"http://h/ops"', `"http://h/\${env:OPS}"`);
+    await using watched = new Watched({ "web.yaml": text, "shop.yaml": textOf(SHOP) });
+    for (let starts = 0; starts < 2; starts++) {
+      const watcher = await watched.start();
+      expect(watcher.clusters.map(({ rules }) => rules.clusterId)).toEqual(["shop", "web"]);
+      expect(watcher.diagnostics.map(({ severity, code }) => `${severity} ${code}`)).toContain("warning W006");
+      expect(watcher.degraded()).toEqual([]);
+      expect(watched.copy("web.yaml")).toBe(text);
+    }
+  });
+
+  it("a copy that does not validate now stays as long as its file is there, broken or not", async () => {
+    await using watched = new Watched({ "web.yaml": "alarms: [", "shop.yaml": textOf(SHOP) });
+    const stale = textOf(WEB).replace("version: 1", "version: 9");
+    const copies = copiesIn(join(watched.folder.path, "data", "rules"));
+    await copies.write("web.yaml", stale);
+    await copies.write("gone.yaml", stale);
+    const watcher = await watched.start();
+    expect(watcher.clusters.map(({ rules }) => rules.clusterId)).toEqual(["shop"]);
+    expect(watcher.degraded()).toEqual(["rules/web.yaml is broken: nothing of it is in force"]);
+    expect([watched.copy("web.yaml"), watched.copy("gone.yaml")]).toEqual([stale, undefined]);
+    watched.write("shop.yaml", textOf(withThreshold(7, SHOP)));
+    await watched.until("the other copy", () => watched.copy("shop.yaml") === textOf(withThreshold(7, SHOP)));
+    expect(watched.copy("web.yaml")).toBe(stale);
+    watched.write("web.yaml", textOf(WEB));
+    await watched.until("the good copy", () => watched.copy("web.yaml") === textOf(WEB));
+    expect(watcher.degraded()).toEqual([]);
+  });
+
+  it("tells what is not in force as it is written", async () => {
     await using watched = new Watched();
-    const secret = join(watched.folder.path, "secret");
-    const text = textOf(WEB).replace('"http://h/ops"', `"http://h/\${file:${secret}}"`);
-    await watched.start();
-    watched.write("web.yaml", text);
+    const watcher = await watched.start();
+    expect(watcher.degraded()).toEqual([]);
+    watched.write("web.yaml", "alarms: [");
     await watched.looks(3);
-    expect(watched.said("error rule file is broken")[0]).toContain("E205");
-    writeFileSync(secret, "s3cret");
+    expect(watcher.degraded()).toEqual(["rules/web.yaml is broken: its last good version is in force"]);
+    watched.write("web.yaml", textOf({ ...WEB, rows: SHOP.rows }));
     await watched.looks(3);
-    expect(watched.changes).toEqual([]);
-    watched.clock.advance(10_000);
+    expect(watcher.degraded()).toEqual([
+      expect.stringMatching(/^rules\/web\.yaml is refused \(.*\): its last good version/),
+    ]);
+    renameSync(watched.rules, `${watched.rules}.away`);
     await watched.looks(1);
-    expect(applied(watched)).toEqual(["apply web of web.yaml"]);
+    expect(watcher.degraded()).toEqual([expect.stringMatching(/^the rule files cannot be seen \(ENOENT/)]);
   });
 
   it("a deleted file retires its alarms after 10 s, and its copy goes", async () => {

@@ -39,6 +39,11 @@ it("rule files change while the service runs; a broken one changes nothing, then
     writeFileSync(file, rulesFor(3).replace("threshold", "treshold"));
     await eventually("word of it", () => service.log().includes('"msg":"rule file is broken"') || undefined);
     expect(service.log()).toContain("E102");
+    const health = await fetch(`${service.url}/healthz`);
+    expect([health.status, await health.json()]).toMatchObject([
+      503,
+      { status: "degraded", reasons: ["rules/web.yaml is broken: its last good version is in force"] },
+    ]);
     expect(await thresholds(service)).toEqual([2]);
     // Another file comes in, and the broken one is no hindrance.
     const shop = rulesFor(4, "shop")
@@ -53,6 +58,8 @@ it("rule files change while the service runs; a broken one changes nothing, then
   const strict = await tocsin(["run", "--strict"], { cwd: folder.path });
   expect(strict.code).toBe(1);
   expect(strict.err).toContain('rules/web.yaml:7:5  error  E102  unknown key "treshold"');
+  // A journal keeps what it is given: no line of the file itself.
+  expect(strict.err).not.toContain("treshold: 3");
 
   await using again = await startService(folder.path);
   expect((await thresholds(again)).toSorted()).toEqual([2, 4]);
@@ -97,4 +104,18 @@ it("the folder is gone, and the service starts by its copies; not with --strict,
   rmSync(join(folder.path, "data"), { recursive: true });
   const { code, err } = await tocsin(["run"], { cwd: folder.path });
   expect([code, err]).toEqual([1, expect.stringMatching(/^tocsin: cannot read the rules at .* \[E105\]\n$/)]);
+});
+
+it("a secret that nobody set takes one receiver, not the cluster, and not its copy", async () => {
+  using folder = temporaryFolder();
+  const text = rulesFor(1).replace("env:PATH", "env:TOCSIN_TEST_NOBODY");
+  writeSetUp(folder.path, CONFIG, { "web.yaml": text });
+  for (let starts = 0; starts < 2; starts++) {
+    await using service = await startService(folder.path);
+    expect((await getJson<AlarmView[]>(service, "/api/v1/alarms")).map(({ name }) => name)).toEqual(["busy"]);
+    expect(service.log()).toContain("W006");
+    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+    expect((await service.kill("SIGTERM")).code).toBe(0);
+    expect(readFileSync(join(folder.path, "data", "rules", "web.yaml"), "utf8")).toBe(text);
+  }
 });

@@ -172,7 +172,10 @@ describe("the service on a real HAProxy", () => {
     expect((await run("metric", "list")).out).toContain("network.services.lb.incoming.bytes.rate");
     expect((await run("delivery", "list")).out).toContain("delivered");
     const missing = await run("alarm", "show", "nobody");
-    expect([missing.code, missing.err]).toEqual([5, "tocsin: there is no alarm nobody [E402]\n"]);
+    expect([missing.code, missing.err]).toEqual([
+      5,
+      'tocsin: there is no alarm nobody: "tocsin alarm list" names them [E402]\n',
+    ]);
     expect(await getJson(service, "/healthz")).toMatchObject({ status: "ok" });
     expect((await run("alarm", "list", "-o", "xml")).code).toBe(2);
   });

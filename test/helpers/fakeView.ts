@@ -11,6 +11,7 @@ export function aCluster(id: string, own: Partial<ClusterView> = {}): ClusterVie
     servers: {},
     sources: [],
     paused: {},
+    shadow: false,
     timestamp: null,
     ...own,
   };
@@ -41,6 +42,7 @@ export function anAlarm(id: string, own: Partial<AlarmView> = {}): AlarmView {
     ok_actions: [],
     insufficient_data_actions: [],
     held_by: null,
+    held_reason: null,
     ...own,
   };
 }
@@ -64,8 +66,8 @@ export class FakeView implements ServiceView {
   metrics = () => [];
   clusters = () => this.#clusters;
   sources = () => [
-    { name: "lb1", ok: true, code: "ok", reason: "", unmapped: ["stray"] },
-    { name: "lb2", ok: false, code: "ECONNREFUSED", reason: "nobody listens", unmapped: [] },
+    { name: "lb1", ok: true, code: "ok", reason: "", unmapped: ["stray"], skipped_rows: 0 },
+    { name: "lb2", ok: false, code: "ECONNREFUSED", reason: "nobody listens", unmapped: [], skipped_rows: 0 },
   ];
   deliveries = async () => [];
 

@@ -417,7 +417,7 @@ describe("what an explanation tells", () => {
     const text = explanation ? explainText(explanation) : "";
     expect(text).toMatch(/300 B\/s\/server {2}breach {2}3 samples, ÷ 2 servers$/m);
     expect(text).toContain("raw         s 4500 -> 22500 (30 of 30 s, pid 900, restarted)");
-    expect(text).toContain("would be ok with threshold >= 300.00000000000006");
+    expect(text).toContain("would be ok with threshold > 300.0");
     // A source that fails says so, and for how long.
     folded.ticks(2, { failed: ["s"], members });
     const failing = folded.inputs.slice(-2).map((input, index) => ({ seq: inputs.length + 1 + index, input }));
@@ -433,6 +433,31 @@ describe("what an explanation tells", () => {
     const blind = await explain("web", "id-traffic", undefined, past);
     expect(blind?.rules[0]?.windows[0]).toMatchObject({ kind: "unknown", sources: [{ covered: 10, raw_end: null }] });
     expect(blind?.rules[0]?.windows[0]?.problem).toContain("covered 10 of 30 s: source s has not answered for 2 ticks");
+  });
+
+  it("raw counters are the cluster's: of one server there are none", async () => {
+    const rule = aRule({ meterName: RATE, per: "server", periodS: 10, comparison: "ge", threshold: 100 });
+    const folded = new Folded([anAlarm({ name: "each", rule })]);
+    for (let tick = 0; tick < 4; tick++) {
+      const sealed = folded.sealed({ rate: 200, source: { pid: 812, raw: { [BYTES]: 1000 * tick } } });
+      folded.input({ ...sealed, servers: { a: { [BYTES]: 2000, [RATE]: 200 }, b: { [BYTES]: 10, [RATE]: 1 } } });
+    }
+    const ledger = createMemoryLedger();
+    const inputs = folded.inputs.map((input, index) => ({ seq: index + 1, input }));
+    await ledger.commit({
+      clusterId: "web",
+      inputs,
+      decisions: [],
+      snapshot: { clusterId: "web", seq: inputs.length, doc: "{}" },
+      deliveries: [],
+      attempts: [],
+      baselines: [],
+    });
+    const explanation = await explain("web", "id-each", undefined, { ledger, store: createMemoryStore(), pause });
+    expect(explanation?.rules.map(({ server }) => server).sort()).toEqual(["a", "b"]);
+    const sources = explanation?.rules.flatMap(({ windows }) => windows.flatMap((window) => window.sources)) ?? [];
+    expect(sources.length).toBeGreaterThan(0);
+    for (const source of sources) expect(source).toMatchObject({ pid: 812, raw_start: null, raw_end: null });
   });
 
   it("nothing before the record begins, and nothing of an alarm that was not there", async () => {
