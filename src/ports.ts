@@ -11,6 +11,7 @@ import type {
   RecordedInput,
 } from "./model/decision.ts";
 import type { Explanation } from "./model/explanation.ts";
+import type { ThresholdRuleView } from "./model/ruleView.ts";
 import type { Baseline, ScrapeReport, SealedTick } from "./model/tick.ts";
 
 /** Time, always injected. */
@@ -200,21 +201,6 @@ export interface ReceiverTarget {
 export interface ReceiverDirectory {
   /** `undefined`: no such receiver any more. Throws when its secrets cannot be read. */
   resolve(clusterId: string, receiver: string): ReceiverTarget | undefined;
-}
-
-/** A threshold rule as people and programs see it. */
-export interface ThresholdRuleView {
-  readonly meter_name: string;
-  readonly statistic: string;
-  readonly per: string;
-  readonly period: number;
-  readonly evaluation_periods: number;
-  readonly datapoints_to_alarm: number;
-  readonly comparison_operator: string;
-  readonly threshold: number;
-  readonly clear_threshold: number;
-  readonly treat_missing_data: string;
-  readonly exclude_outliers: boolean;
 }
 
 /** An alarm as people and programs see it: Aodh's names. */

@@ -6,11 +6,12 @@ import { formOf } from "./evaluator/composite.ts";
 import { gateOf } from "./evaluator/gates.ts";
 import { unknownBecause } from "./evaluator/verdict.ts";
 import { rfc3339 } from "./lib/clock.ts";
-import type { AlarmRule, ThresholdRule } from "./model/alarm.ts";
+import type { AlarmRule } from "./model/alarm.ts";
 import { leavesOf } from "./model/alarm.ts";
 import type { Delivery } from "./model/decision.ts";
 import { METERS, meterNamed, meterType } from "./model/meters.ts";
-import type { AlarmView, ClusterView, DeliveryView, MetricView, ThresholdRuleView } from "./ports.ts";
+import { thresholdView } from "./model/ruleView.ts";
+import type { AlarmView, ClusterView, DeliveryView, MetricView } from "./ports.ts";
 
 export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
   const { alarm: rule, verdict } = alarm;
@@ -86,22 +87,6 @@ function ruleViews(rule: AlarmRule): Pick<AlarmView, "threshold_rule" | "composi
       return { composite_rule: { form: formOf(rule.expression), rules: Object.fromEntries(leaves) } };
     }
   }
-}
-
-function thresholdView(rule: ThresholdRule): ThresholdRuleView {
-  return {
-    meter_name: rule.meterName,
-    statistic: rule.statistic,
-    per: rule.per,
-    period: rule.periodS,
-    evaluation_periods: rule.evaluationPeriods,
-    datapoints_to_alarm: rule.datapointsToAlarm,
-    comparison_operator: rule.comparison,
-    threshold: rule.threshold,
-    clear_threshold: rule.clearThreshold,
-    treat_missing_data: rule.treatMissingData,
-    exclude_outliers: rule.excludeOutliers,
-  };
 }
 
 export function metricViews(cluster: ClusterState): MetricView[] {

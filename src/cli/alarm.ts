@@ -2,7 +2,8 @@
 
 import { formatDuration } from "../lib/durations.ts";
 import type { Gate } from "../model/decision.ts";
-import type { AlarmView, Clock, ThresholdRuleView } from "../ports.ts";
+import type { ThresholdRuleView } from "../model/ruleView.ts";
+import type { AlarmView, Clock } from "../ports.ts";
 import { formatQuantity, formatTable } from "./table.ts";
 
 const SIGNS: Readonly<Record<string, string>> = { lt: "<", le: "<=", eq: "=", ne: "!=", ge: ">=", gt: ">" };

@@ -1,5 +1,7 @@
 /** Why an alarm stood where it stood at one tick: recomputed from the record, for people. Words are Aodh's. */
 
+import type { ThresholdRuleView } from "./ruleView.ts";
+
 /** What one source says of a window. */
 export interface SourceExplanation {
   readonly name: string;
@@ -39,22 +41,11 @@ export interface WindowExplanation {
 }
 
 /** A threshold rule with what it read: the alarm's own, a leaf of its composite, or either for one server. */
-export interface RuleExplanation {
+export interface RuleExplanation extends ThresholdRuleView {
   /** `rule1`…: of a leaf. */
   readonly name: string | null;
   readonly server: string | null;
-  readonly meter_name: string;
   readonly unit: string;
-  readonly statistic: string;
-  readonly per: string;
-  readonly period: number;
-  readonly evaluation_periods: number;
-  readonly datapoints_to_alarm: number;
-  readonly comparison_operator: string;
-  readonly threshold: number;
-  readonly clear_threshold: number;
-  readonly treat_missing_data: string;
-  readonly exclude_outliers: boolean;
   /** `alarm`, `ok`, `insufficient data`, `undecided` or `unknown`, and why it is the latter. */
   readonly verdict: string;
   readonly verdict_reason: string | null;

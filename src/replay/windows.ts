@@ -13,6 +13,7 @@ import { rfc3339 } from "../lib/clock.ts";
 import type { ThresholdRule } from "../model/alarm.ts";
 import type { RuleExplanation, SourceExplanation, WindowExplanation } from "../model/explanation.ts";
 import { meterNamed } from "../model/meters.ts";
+import { thresholdView } from "../model/ruleView.ts";
 import type { SealedTick } from "../model/tick.ts";
 
 /** What rules were judged by at a tick. */
@@ -64,18 +65,8 @@ function wordsOf(rule: ThresholdRule, name: string | null, server: string | null
   return {
     name,
     server,
-    meter_name: rule.meterName,
     unit: meter?.unit ?? "",
-    statistic: rule.statistic,
-    per: rule.per,
-    period: rule.periodS,
-    evaluation_periods: rule.evaluationPeriods,
-    datapoints_to_alarm: rule.datapointsToAlarm,
-    comparison_operator: rule.comparison,
-    threshold: rule.threshold,
-    clear_threshold: rule.clearThreshold,
-    treat_missing_data: rule.treatMissingData,
-    exclude_outliers: rule.excludeOutliers,
+    ...thresholdView(rule),
   };
 }
 
