@@ -87,7 +87,8 @@ function perActiveServer(
   }
   if (servers > 0) return datapointFrom(source, probe, rule, window, evidence, servers);
   // No server is active: any load is too much for none, and nothing else can be said.
-  const total = statisticOf(source.series, probe, window, rule) ?? lowerBoundOf(source.series, probe, window, rule);
+  const seen = [statisticOf, lowerBoundOf].flatMap((of) => of(source.series, probe, window, rule) ?? []);
+  const total = seen.length === 0 ? undefined : Math.max(...seen);
   const upward = rule.comparison === "gt" || rule.comparison === "ge";
   const proved = upward && total !== undefined && total > 0 ? true : undefined;
   return {

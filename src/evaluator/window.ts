@@ -102,11 +102,7 @@ function bySeconds(series: Series, window: Window): Evidence {
     if (!isNeeded(series, source, window)) continue;
     const coveredS = coveredBy(series, source, window);
     if (coveredS >= COMPLETE * window.periodS) continue;
-    let silentS = 0;
-    for (let number = window.from; number <= window.to; number++) {
-      const place = placeAt(series, number);
-      if (place >= 0 && isMarked(source, place, MARK.silent)) silentS += series.intervalS;
-    }
+    const silentS = silentIn(series, source, window);
     const covered = `source ${name} covered ${round(coveredS)} of ${window.periodS} s`;
     if (coveredS + silentS < COMPLETE * window.periodS) {
       return { kind: "ours", reason: `${covered}: the rest was not seen, and the window must fill` };
@@ -116,6 +112,20 @@ function bySeconds(series: Series, window: Window): Evidence {
     silent = { kind: "silent", ticks: Math.max(ticks, silent?.ticks ?? 0), reason: silent?.reason ?? reason };
   }
   return silent ?? WHOLE;
+}
+
+/** Seconds of the window that a source's silence lost for good: what its next answer covered is not among them. */
+function silentIn(series: Series, source: SourceRing, window: Window): number {
+  let silentS = 0;
+  let coveredFrom = Infinity;
+  for (let number = window.to; number >= window.from; number--) {
+    const place = placeAt(series, number);
+    if (place < 0) continue;
+    const dtS = source.coveredS[place] ?? Number.NaN;
+    if (dtS > 0) coveredFrom = Math.min(coveredFrom, number - Math.round(dtS / series.intervalS) + 1);
+    if (number < coveredFrom && isMarked(source, place, MARK.silent)) silentS += series.intervalS;
+  }
+  return silentS;
 }
 
 /** `expect` names more sources than are known, for so many ticks. */
