@@ -94,15 +94,15 @@ function clustersWith(alarmsOf: (cluster: number) => readonly Alarm[], count: nu
   });
 }
 
-/** Ticks as the collector makes them, of so many different loads: each fold gets an object of its own. */
-const VALUES = Array.from({ length: 997 }, (_, load) => ({
-  [SESSIONS]: 300 + ((load * 7919) % 400),
-  [RATE]: 300 + ((load * 104_729) % 400),
+/** Loads that rise and fall over a quarter of an hour and more, as loads do: an alarm changes its state now and then. */
+const LOADS = Array.from({ length: 360 }, (_, step) => ({
+  [SESSIONS]: 500 + Math.round(200 * Math.sin((2 * Math.PI * step) / 360)),
+  [RATE]: 500 + 200 * Math.sin((2 * Math.PI * step) / 360),
 }));
 const SOURCES = [{ name: "s", coveredS: INTERVAL_S, moved: true as const, pid: 1 }];
 
 function tickOf(cluster: number, number: number): SealedTick {
-  const load = VALUES[(cluster * 31 + number * 17) % VALUES.length] ?? {};
+  const load = LOADS[(cluster * 31 + number) % LOADS.length] ?? {};
   const values = { ...load, [BYTES]: number * 5000 };
   return { kind: "tick", number, at: number * INTERVAL_S * 1000, values, sources: SOURCES, members: [] };
 }
@@ -112,6 +112,7 @@ interface Pass {
   readonly wallMs: number;
   /** Longest stretch without a look at the event loop. */
   readonly longestMs: number;
+  readonly transitions: number;
 }
 
 /** One tick of all clusters, in turns as the service takes them. */
@@ -119,10 +120,11 @@ async function pass(clusters: readonly ClusterState[], number: number): Promise<
   const cpu = process.cpuUsage();
   const begun = performance.now();
   let longestMs = 0;
+  let transitions = 0;
   let turn = performance.now();
   for (let index = 0; index < clusters.length; index++) {
     const cluster = clusters[index];
-    if (cluster) fold(cluster, tickOf(index, number));
+    if (cluster) transitions += fold(cluster, tickOf(index, number)).decisions.length;
     const held = performance.now() - turn;
     if (held < TURN_MS) continue;
     longestMs = Math.max(longestMs, held);
@@ -130,7 +132,7 @@ async function pass(clusters: readonly ClusterState[], number: number): Promise<
     turn = performance.now();
   }
   const { user, system } = process.cpuUsage(cpu);
-  return { cpuS: (user + system) / 1e6, wallMs: performance.now() - begun, longestMs };
+  return { cpuS: (user + system) / 1e6, wallMs: performance.now() - begun, longestMs, transitions };
 }
 
 function judgedIn(clusters: readonly ClusterState[]): number {
@@ -170,6 +172,7 @@ export async function benchAlarms(): Promise<void> {
   const addedS = fullS - bareS;
   const turns = passes.map((one) => one.full.longestMs);
   console.log(`alarms: ${CLUSTERS} in ${CLUSTERS} clusters, ${judged} judged in each pass; medians of ${TICKS} passes`);
+  console.log(`  transitions        ${median(passes.map((one) => one.full.transitions))} in each pass`);
   console.log(
     `  CPU of a pass      ${ms(fullS)} ms, without alarms ${ms(bareS)} ms, ratio ${(fullS / bareS).toFixed(2)}`,
   );

@@ -52,9 +52,26 @@ interface Looked {
   readonly assumed: boolean;
 }
 
+/** What texts call an expression's leaves, and the whole: worked out once for each revision of a rule. */
+interface Writing {
+  readonly names: ReadonlyMap<Leaf, string>;
+  readonly form: string;
+}
+
+const writings = new WeakMap<Expression, Writing>();
+
+function writingOf(expression: Expression): Writing {
+  const known = writings.get(expression);
+  if (known) return known;
+  const names = new Map(leavesOf(expression).map((leaf, index) => [leaf, `rule${index + 1}`]));
+  const writing = { names, form: formOf(expression) };
+  writings.set(expression, writing);
+  return writing;
+}
+
 /** Judges a composite rule. */
 export function judgeComposite(expression: Expression, input: CompositeInput): CompositeVerdict {
-  const names = new Map(leavesOf(expression).map((leaf, index) => [leaf, `rule${index + 1}`]));
+  const { names, form } = writingOf(expression);
   const looked = new Map<Leaf, Looked>();
   const remembering = rememberingLeaves(names, input);
   const look = (leaf: Leaf): Looked => {
@@ -66,7 +83,6 @@ export function judgeComposite(expression: Expression, input: CompositeInput): C
   };
   const stateOf = (leaf: Leaf) => look(leaf).state;
   const early = decide(expression, stateOf);
-  const form = formOf(expression);
   const leaves = () =>
     [...names].flatMap(([leaf]) => {
       const seen = looked.get(leaf);
