@@ -14,15 +14,16 @@
  * as settling lasts, it is not waited for any longer.
  */
 
-import type { Action, Direction } from "../model/alarm.ts";
+import type { Direction } from "../model/alarm.ts";
 import type { EffectLabel, Outcome } from "../model/decision.ts";
 import type { AlarmState, Called, Flight, Lane, Overtaken, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
-import { claim, countRepeat, deliveryId, end, newDelivery, put } from "./folding.ts";
+import { claim, countRepeat, end, newDelivery, put } from "./folding.ts";
 import { gateOf, stillAsks, suppressorOf } from "./gates.ts";
 import { enqueueNotice } from "./notices.ts";
+import { afresh, nextSlotTick, owe } from "./owed.ts";
 import { waitTicks } from "./retry.ts";
 
 /** Longest that a 403 is taken for a passing fault of the receiver's own authentication, seconds (rule D1). */
@@ -267,93 +268,6 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const again = [...of("not_run"), ...afresh(folding, owed, [...busy, ...cancelled])];
   const retryTick = cluster.tick + Math.max(0, ...called.map((one) => one.waitTicks));
   owe(folding, owed, again, busy.length > 0 ? Math.max(retryTick, nextSlotTick(folding, owed)) : retryTick);
-}
-
-/** The same receivers under new ids. */
-function afresh(folding: Folding, owed: Owed, receivers: readonly PendingAction[]): PendingAction[] {
-  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
-  if (!alarm || receivers.length === 0) return [];
-  const repeat = alarm.sends++;
-  return receivers.map(({ action }) => ({ action, repeat, attempts: 0, firstTick: undefined }));
-}
-
-/** Owes receivers of an action again, with what its alarm owes already, if the alarm still asks. */
-function owe(folding: Folding, owed: Owed, receivers: readonly PendingAction[], notBefore: number): void {
-  const alarm = folding.cluster.alarms.get(owed.notification.alarmId);
-  if (receivers.length === 0) return;
-  if (!alarm || !stillAsks(alarm, owed.transition, owed.notification)) {
-    supersede(folding, owed, receivers, "the alarm has left the state");
-    return;
-  }
-  // A repeat that is due at this very tick gives way: what is owed again comes first, and the next slot is not far.
-  const other = alarm.owed?.isRepeat ? undefined : alarm.owed;
-  const before = other?.receivers ?? [];
-  const more = receivers.filter(({ action }) => !before.some((one) => one.action.receiver === action.receiver));
-  const until = Math.max(notBefore, other?.notBefore ?? -Infinity);
-  alarm.owed = { ...owed, receivers: [...before, ...more], notBefore: until, isRepeat: false };
-}
-
-/** Ends the deliveries of an action that wait for another attempt. */
-function supersede(folding: Folding, owed: Owed, receivers: readonly PendingAction[], reason: string): void {
-  const { notification, transition } = owed;
-  for (const { action, repeat } of receivers) {
-    const id = deliveryId(notification.alarmId, transition, repeat, action.receiver);
-    const waiting = folding.cluster.deliveries.get(id);
-    if (waiting?.status === "waiting") end(folding, waiting, "superseded", reason);
-  }
-}
-
-/** Tick of the alarm's next repeat, whether or not it repeats. */
-function nextSlotTick(folding: Folding, owed: Owed): number {
-  const { cluster } = folding;
-  const alarm = cluster.alarms.get(owed.notification.alarmId);
-  if (!alarm) return cluster.tick;
-  const passed = Math.floor(
-    ((cluster.tick - alarm.anchor) * cluster.intervalMs) / 1000 / alarm.alarm.repeatIntervalS + 1e-9,
-  );
-  return alarm.anchor + ticksOf((passed + 1) * alarm.alarm.repeatIntervalS, cluster);
-}
-
-/**
- * The rule was edited: what it owes, or is about to send, goes to the receivers that it has now, as they are now.
- */
-export function reviseOwed(folding: Folding, alarm: AlarmState): void {
-  const { cluster } = folding;
-  const actions = new Map(
-    alarm.alarm.actions[alarm.state].filter((one) => one.class === "control").map((one) => [one.receiver, one]),
-  );
-  const still = (receivers: readonly PendingAction[]) =>
-    receivers.flatMap((pending) => {
-      const action = actions.get(pending.action.receiver);
-      return action ? [{ ...pending, action }] : [];
-    });
-  const { lane } = cluster;
-  if (lane.phase === "in flight" && lane.alarmId === alarm.alarm.id) cluster.lane = { ...lane, rest: still(lane.rest) };
-  const { owed } = alarm;
-  if (!owed) return;
-  const receivers = still(owed.receivers);
-  const gone = owed.receivers.filter(({ action }) => !actions.has(action.receiver));
-  if (receivers.length === 0) dropOwed(folding, alarm, "the rule calls nobody for it any more");
-  else {
-    supersede(folding, owed, gone, "the rule does not call it any more");
-    alarm.owed = { ...owed, receivers, direction: directionOf([...actions.values()]) };
-  }
-}
-
-/** A list is `out` only when all of it is: anything else is held wherever a scale-in is. */
-export function directionOf(control: readonly Action[]): Direction {
-  if (control.every((action) => action.direction === "out")) return "out";
-  return control.every((action) => action.direction === "in") ? "in" : "unknown";
-}
-
-/** The alarm has left the state that asked: what it owed is owed no more. */
-export function dropOwed(folding: Folding, alarm: AlarmState, reason: string): void {
-  const { owed } = alarm;
-  alarm.owed = undefined;
-  alarm.held = undefined;
-  if (!owed) return;
-  supersede(folding, owed, owed.receivers, reason);
-  folding.decisions.push({ d: "release", at: folding.cluster.at, alarmId: alarm.alarm.id, reason });
 }
 
 /** Rule D3 for the lane: of a claimed attempt without outcome nobody knows whether it ran. */

@@ -8,7 +8,7 @@ import { newAlarmState } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { end } from "./folding.ts";
 import { judgingOrder, measureOf } from "./identity.ts";
-import { dropOwed, reviseOwed } from "./lane.ts";
+import { dropOwed, reviseOwed } from "./owed.ts";
 import { createSeries, fitSeries } from "./series.ts";
 import { NOT_JUDGED, standingOf } from "./verdict.ts";
 

@@ -11,16 +11,7 @@ import type { SealedTick, SourceAtTick } from "../model/tick.ts";
 import type { Needs } from "./needs.ts";
 import { needsOf } from "./needs.ts";
 import type { Held, Readings } from "./readings.ts";
-import {
-  bindReadings,
-  clearReadings,
-  createReadings,
-  createRing,
-  fitReadings,
-  pushReadings,
-  resizeReadings,
-} from "./readings.ts";
-import type { Ring } from "./track.ts";
+import { bindReadings, clearReadings, createReadings, fitReadings, pushReadings, resizeReadings } from "./readings.ts";
 import { NEVER } from "./track.ts";
 
 /** Marks of a source at a tick. */
@@ -118,33 +109,6 @@ export function fitSeries(series: Series, rules: ClusterRules): void {
     fitReadings(readings, needs.server, series.capacity, since);
     bindReadings(readings, series.serverRules, heldBy(series));
   }
-}
-
-/** What a restart must know of a series to hold, from the record, just what it held. */
-export interface SavedSeries {
-  readonly capacity: number;
-  readonly from: number;
-  /** The first tick that each ring could hold, where it did not begin with the series. */
-  readonly rings: readonly Pick<Ring, "meter" | "isIncrease" | "since">[];
-  readonly serversSince: number | null;
-}
-
-export function saveSeries({ capacity, from, own, serversSince }: Series): SavedSeries {
-  const late = own.rings.filter(({ since }) => since !== NEVER);
-  const rings = late.map(({ meter, isIncrease, since }) => ({ meter, isIncrease, since }));
-  return { capacity, from, rings, serversSince: serversSince ?? null };
-}
-
-/** The series as it was saved, without its content, which is pushed tick by tick. */
-export function loadSeries(saved: SavedSeries, intervalS: number, rules: ClusterRules | undefined): Series {
-  const series = createSeries(saved.capacity, intervalS);
-  series.from = saved.from;
-  series.own.rings = saved.rings.map(({ meter, isIncrease, since }) =>
-    createRing(meter, isIncrease, saved.capacity, since),
-  );
-  if (rules) fitSeries(series, rules);
-  if (saved.serversSince !== null) series.serversSince = saved.serversSince;
-  return series;
 }
 
 function heldBy(series: Series): Held {

@@ -13,8 +13,9 @@ import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
 import { emptyCluster, newAlarmState } from "./cluster.ts";
 import { judgingOrder } from "./identity.ts";
 import type { Pauses } from "./pause.ts";
-import type { SavedSeries } from "./series.ts";
-import { loadSeries, pushTick, saveSeries } from "./series.ts";
+import type { SavedSeries } from "./savedSeries.ts";
+import { loadSeries, saveSeries } from "./savedSeries.ts";
+import { pushTick } from "./series.ts";
 
 type SavedAlarm = Omit<AlarmState, "alarm" | "verdict"> & { readonly id: string };
 
