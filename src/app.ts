@@ -1,8 +1,10 @@
 /** The composition root: settings → backends → stages; started in order, stopped in reverse. */
 
+import { randomUUID } from "node:crypto";
+import { lookup } from "node:dns/promises";
 import { startApi } from "./api/server.ts";
 import { createMemoryBus } from "./backend/memory/bus.ts";
-import { openSqlite } from "./backend/sqlite/backend.ts";
+import { DAMAGED_CODE, openSqlite } from "./backend/sqlite/backend.ts";
 import { Collector } from "./collector/collector.ts";
 import { isFromEntry } from "./collector/mapping.ts";
 import { ReceiverBook } from "./config/receiverBook.ts";
@@ -10,18 +12,22 @@ import type { LoadedCluster } from "./config/ruleFile.ts";
 import type { Settings } from "./config/settings.ts";
 import { evaluationDelayMs, maxOffsetMs } from "./config/settings.ts";
 import type { RuleWatcher } from "./config/watch.ts";
+import { deliveriesOf } from "./deliveries.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
-import { parseHttpDate } from "./lib/clock.ts";
+import { troubles } from "./health.ts";
+import { createAddressPolicy } from "./lib/addressPolicy.ts";
 import { Ticker } from "./lib/ticker.ts";
 import { VERSION } from "./lib/version.ts";
-import type { Decision, Start } from "./model/decision.ts";
+import type { ClusterRules } from "./model/alarm.ts";
+import type { Command, Decision, Start } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
-import { Notifier } from "./notifier/notifier.ts";
+import { createHeartbeat, createNotifier } from "./outgoing.ts";
 import type { Clock, Ledger, Logger, SampleStore, ServiceView } from "./ports.ts";
+import { receiversOf } from "./receiverTests.ts";
 import { explain } from "./replay/explain.ts";
 import { rowsOf, ruleApplier } from "./ruleChanges.ts";
-import { alarmView, clusterView, deliveryView, metricViews } from "./views.ts";
+import { alarmView, clusterView, metricViews } from "./views.ts";
 
 export interface AppOptions {
   readonly settings: Settings;
@@ -31,6 +37,8 @@ export interface AppOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Opens the record; by default the embedded one. */
+  readonly open?: typeof openSqlite;
   /** Told of every decision once it is durable. */
   readonly onDecision?: (clusterId: string, decision: Decision) => void;
   /** The service cannot go on (its storage is gone): it must be ended and started again. */
@@ -53,18 +61,20 @@ const RECORD_GRACE_MS = 1000;
 
 /** Starts the service. Throws a TocsinError, with nothing left running, when it cannot. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { settings, clusters, watcher, environment, clock, log, onDecision, onFatal } = options;
+  const { settings, clusters, watcher, environment, clock, log, open = openSqlite, onDecision, onFatal } = options;
   const { intervalMs, timeoutMs, sources } = settings;
   await using cleanup = new AsyncDisposableStack();
 
-  const { ledger, store } = await openSqlite(settings.dataPath, { lock: true, onDeath: onFatal });
+  const { ledger, store, damaged } = await open(settings.dataPath, { lock: true, at: clock.now(), onDeath: onFatal });
   cleanup.defer(() => ledger.close());
   cleanup.defer(() => store.close());
+  for (const sentence of damaged) log.error("the record was damaged", { code: DAMAGED_CODE, reason: sentence });
 
   const bus = createMemoryBus();
-  const { timeoutS: _, ...limits } = settings.notifier;
   const receivers = new ReceiverBook(clusters, environment);
-  const notifier = new Notifier({ clock, parseDate: parseHttpDate, log, receivers, version: VERSION, ...limits });
+  const policy = createAddressPolicy(settings.notifier);
+  const world = { settings, environment, clock, log, policy };
+  const notifier = createNotifier(world, receivers);
   const evaluator = new Evaluator({
     clock,
     log,
@@ -108,7 +118,20 @@ export async function startApp(options: AppOptions): Promise<App> {
     metrics: () => evaluator.clusters().flatMap(metricViews),
     clusters: () => evaluator.clusters().map(clusterView),
     sources: () => collector.status().map(({ skippedRows, ...source }) => ({ ...source, skipped_rows: skippedRows })),
-    deliveries: async (limit) => (await ledger.deliveries({ limit })).map(deliveryView),
+    ...deliveriesOf({
+      ledger,
+      clusters: () => evaluator.clusters(),
+      command: (id, said) => evaluator.command(id, said),
+    }),
+    ...receiversOf({
+      directory: receivers,
+      notifier,
+      policy,
+      lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+      cluster: (id) => view.clusters().find(({ cluster_id }) => cluster_id === id),
+      clock,
+      newId: randomUUID,
+    }),
     async explain(alarmId, at) {
       const clusterId = clusterOf(alarmId);
       return clusterId === undefined ? undefined : explain(clusterId, alarmId, at, past);
@@ -155,7 +178,15 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...(settings.shadow ? { shadow: true } : {}),
   };
   await evaluator.start(rules, start, isConfigured);
+  // What was under way when the record was lost is not known: whatever it was is over by then.
+  if (damaged.length > 0) await Promise.all(rules.map((own) => evaluator.command(own.clusterId, longPause(own))));
   ticker.start();
+  const heartbeat = createHeartbeat(world, () => {
+    const sealedBy = clock.now() - evaluationDelayMs(settings);
+    return troubles(evaluator.clusters(), view.degraded(), sealedBy).length === 0;
+  });
+  heartbeat?.start();
+  cleanup.defer(async () => heartbeat?.stop());
   if (watcher) {
     cleanup.defer(() => watcher[Symbol.asyncDispose]());
     await watcher.start(ruleApplier({ clock, receivers, evaluator, collector, rules }));
@@ -163,6 +194,11 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   const running = cleanup.move();
   return { apiUrl: api.url, view, clusters: () => evaluator.clusters(), stop: () => running.disposeAsync() };
+}
+
+/** Scaling is held for as long as an action and its pause last at most. */
+function longPause({ settleS, cooldownS }: ClusterRules): Command {
+  return { kind: "command", command: "pause", forS: settleS + Math.max(cooldownS.in, cooldownS.out) };
 }
 
 /** Waits for some work, but no longer than that. */

@@ -13,6 +13,7 @@ process.umask(0o077);
 
 // Imported only now: an older Node cannot even load what follows.
 const { runCli } = await import("./cli/program.ts");
+const { confirmAt } = await import("./cli/confirm.ts");
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -33,5 +34,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
   err: (text) => process.stderr.write(`${text}\n`),
   isTerminal: process.stdout.isTTY === true,
   logsToTerminal: process.stderr.isTTY === true,
+  ...(process.stdin.isTTY && process.stderr.isTTY
+    ? { confirm: (question: string) => confirmAt(question, process.stdin, process.stderr) }
+    : {}),
 });
 process.exit();

@@ -1,6 +1,7 @@
 /** The borders between the stages and what serves them: interfaces only, owned by those who call them. */
 
-import type { ClusterRules } from "./model/alarm.ts";
+import type { ClusterRules, Direction } from "./model/alarm.ts";
+import type { BodyTemplate } from "./model/body.ts";
 import type {
   Command,
   Decision,
@@ -118,8 +119,18 @@ export interface LedgerCluster {
 
 export interface DeliveryQuery {
   readonly clusterId?: string;
+  /** Only those that stand so. */
+  readonly statuses?: readonly Delivery["status"][];
+  /** Only those whose id begins so. */
+  readonly idPrefix?: string;
   /** At most this many, newest first. */
   readonly limit: number;
+}
+
+/** A delivery and every attempt whose outcome is known. */
+export interface DeliveryRecord {
+  readonly delivery: Delivery;
+  readonly attempts: readonly AttemptRow[];
 }
 
 export interface DecisionQuery {
@@ -142,6 +153,8 @@ export interface Ledger {
   /** Resolves when the commit is durable. Rejects when it is not: nothing of it is stored then. */
   commit(commit: Commit): Promise<void>;
   deliveries(query: DeliveryQuery): Promise<readonly Delivery[]>;
+  /** A delivery with its attempts, the first one first; `undefined`: there is none of that id. */
+  delivery(id: string): Promise<DeliveryRecord | undefined>;
   /**
    * Recorded inputs of a cluster with `afterSeq` < seq <= `upToSeq`, or all, by seq in order (a replay merges the
    * store's ticks in).
@@ -167,6 +180,11 @@ export interface Dispatch {
   readonly attempt: number;
   readonly receiver: string;
   readonly control: boolean;
+  readonly direction: Direction;
+  readonly transition: number;
+  readonly repeat: number;
+  /** Label of the tick at which the attempt was decided, epoch ms. */
+  readonly at: number;
   readonly notification: Notification;
 }
 
@@ -186,16 +204,43 @@ export interface OutcomeSink {
 }
 
 /** Where a receiver is and how to talk to it: resolved when it is sent, never stored or logged. */
-export interface ReceiverTarget {
+export type ReceiverTarget = WebhookTarget | LocalTarget;
+
+/** A POST. Every secret is in place. */
+export interface WebhookTarget {
+  readonly kind: "webhook";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  readonly body: BodyTemplate;
+  /** For bodies that name labels. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly clusterName: string;
+  /** What stands in the place of every `${env:…}` and `${file:…}`, wherever in it: never to be shown. */
+  readonly secrets: readonly string[];
   /** Secret of the Standard Webhooks signature (`whsec_…` or bare base64); `undefined`: not signed. */
   readonly signSecret?: string;
-  /** PEM of the authority that its certificate must be signed by; `undefined`: the system's. */
-  readonly ca?: string;
+  readonly tls?: TlsFiles;
   /** Whether its connections may be used again; `undefined`: no. */
   readonly keepAlive?: boolean;
+  /** A token of the configured Keystone goes with it (`trust+http`, `trust+https`). */
+  readonly trust?: boolean;
+  /** Made over the API rather than in a rule file: more addresses are refused to it. */
+  readonly isGuest?: boolean;
+}
+
+/** PEM texts. Absent: the system's authorities, no certificate of our own. */
+export interface TlsFiles {
+  /** The authority that its certificate must be signed by. */
+  readonly ca?: string;
+  /** What we show of ourselves; both or none. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Nothing leaves the process: `log` writes one line, `test` does nothing at all. */
+export interface LocalTarget {
+  readonly kind: "log" | "test";
 }
 
 export interface ReceiverDirectory {
@@ -301,10 +346,84 @@ export interface DeliveryView {
   readonly transition: number;
   readonly repeat: number;
   readonly status: string;
+  /** It needs a person: it has ended without being delivered, and nothing else follows by itself. */
+  readonly attention: boolean;
   readonly attempts: number;
   readonly reason: string;
   /** RFC 3339: label of the tick of its decision. */
   readonly created_at: string;
+}
+
+export interface DeliveriesAsked {
+  /** At most this many, the newest first. */
+  readonly limit: number;
+  readonly clusterId?: string;
+  /** Only what needs a person. */
+  readonly attention?: boolean;
+}
+
+/** An attempt as it is shown. */
+export interface AttemptView {
+  readonly attempt: number;
+  readonly outcome: string;
+  readonly status: number | null;
+  readonly reason: string;
+  /** RFC 3339; `null`: it was not made. */
+  readonly started_at: string | null;
+  readonly wait_ms: number | null;
+  readonly connect_ms: number | null;
+  readonly first_byte_ms: number | null;
+  readonly total_ms: number | null;
+  /** First 2 kB. */
+  readonly answer: string | null;
+  /** The receiver's own `x-openstack-request-id`. */
+  readonly request_id: string | null;
+}
+
+export interface DeliveryDetail extends DeliveryView {
+  readonly notification: Notification;
+  readonly attempt_list: readonly AttemptView[];
+}
+
+/** A receiver, without its secrets. */
+export interface ReceiverView {
+  readonly name: string;
+  readonly cluster_id: string;
+  readonly cluster_name: string;
+  readonly class: string;
+  /** `null`: the alarm's operator says. */
+  readonly direction: string | null;
+  /** `scheme://host/…`; `log:` or `test:`. */
+  readonly target: string;
+  readonly shadow: boolean;
+  /** `closed`: it is called; `open`: it is left alone for a while; `half-open`: one attempt tells. */
+  readonly breaker: "closed" | "open" | "half-open";
+  /** What its last attempt failed of; `null`: it did not. */
+  readonly failing: string | null;
+}
+
+/** What `receiver test` found. */
+export interface ReceiverTest
+  extends Pick<ReceiverView, "name" | "cluster_id" | "cluster_name" | "class" | "direction" | "target"> {
+  /** Header names and values, secrets starred out; empty where nothing is posted. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Addresses of its host, each with why it is refused, or `null`. */
+  readonly addresses: readonly { readonly address: string; readonly refused: string | null }[];
+  /** Why nothing could be sent there; `null`: nothing is wrong. */
+  readonly problem: string | null;
+  /** Of what was sent; `null`: nothing was. */
+  readonly outcome: TestOutcome | null;
+}
+
+/** What a receiver made of a test. */
+export interface TestOutcome {
+  readonly outcome: string;
+  readonly status: number | null;
+  readonly reason: string;
+  readonly total_ms: number;
+  /** First 2 kB. */
+  readonly answer: string | null;
 }
 
 /** What people may ask of the running service, and tell it. */
@@ -315,7 +434,20 @@ export interface ServiceView {
   metrics(): readonly MetricView[];
   clusters(): readonly ClusterView[];
   sources(): readonly SourceView[];
-  deliveries(limit: number): Promise<readonly DeliveryView[]>;
+  deliveries(query: DeliveriesAsked): Promise<readonly DeliveryView[]>;
+  /**
+   * One delivery, with its attempts, by its id or the beginning of it, 8 digits at least; `undefined`: there is none.
+   * Throws `E406` where several begin so.
+   */
+  delivery(id: string): Promise<DeliveryDetail | undefined>;
+  /** Makes a delivery again, or gives it up. Throws `E406` for an unknown one, `E407` where that cannot be. */
+  deliver(id: string, what: "retry" | "drop"): Promise<DeliveryView>;
+  receivers(): readonly ReceiverView[];
+  /**
+   * What a receiver would get, and, with `send`, what it answers to a POST that is marked as a test. Throws `E408` for an
+   * unknown receiver, `E409` where a test would come between scaling actions.
+   */
+  testReceiver(clusterId: string, receiver: string, send: boolean): Promise<ReceiverTest>;
   /**
    * Why the alarm stood where it stood at the newest tick at or before `at` (epoch ms; `undefined`: now), recomputed
    * from the record; `undefined`: nothing is recorded of it by then.

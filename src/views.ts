@@ -8,10 +8,18 @@ import { unknownBecause } from "./evaluator/verdict.ts";
 import { rfc3339 } from "./lib/clock.ts";
 import type { AlarmRule } from "./model/alarm.ts";
 import { leavesOf } from "./model/alarm.ts";
-import type { Delivery } from "./model/decision.ts";
+import type { Delivery, Outcome } from "./model/decision.ts";
 import { METERS, meterNamed, meterType } from "./model/meters.ts";
 import { thresholdView } from "./model/ruleView.ts";
-import type { AlarmView, ClusterView, DeliveryView, MetricView } from "./ports.ts";
+import type {
+  AlarmView,
+  AttemptView,
+  ClusterView,
+  DeliveryDetail,
+  DeliveryRecord,
+  DeliveryView,
+  MetricView,
+} from "./ports.ts";
 
 export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
   const { alarm: rule, verdict } = alarm;
@@ -133,6 +141,12 @@ export function laneWord({ lane, alarms }: ClusterState): string {
   return `${lane.phase} (${lane.direction})`;
 }
 
+/**
+ * How deliveries end that nobody but a person can do anything about. An action of unknown outcome is among them also
+ * where the lane has asked again since: whether it ran twice is for a person to see.
+ */
+export const NEED_A_PERSON: readonly Delivery["status"][] = ["rejected", "dead", "expired", "uncertain"];
+
 export function deliveryView(delivery: Delivery): DeliveryView {
   return {
     delivery_id: delivery.id,
@@ -147,8 +161,34 @@ export function deliveryView(delivery: Delivery): DeliveryView {
     transition: delivery.transition,
     repeat: delivery.repeat,
     status: delivery.status,
+    attention: NEED_A_PERSON.includes(delivery.status),
     attempts: delivery.attempts,
     reason: delivery.reason,
     created_at: rfc3339(delivery.createdAt),
+  };
+}
+
+/** A delivery with all that is known of it. */
+export function deliveryDetail({ delivery, attempts }: DeliveryRecord): DeliveryDetail {
+  return {
+    ...deliveryView(delivery),
+    notification: delivery.notification,
+    attempt_list: attempts.map(attemptView),
+  };
+}
+
+function attemptView({ attempt, outcome, status, reason, detail }: Outcome): AttemptView {
+  return {
+    attempt,
+    outcome,
+    status: status ?? null,
+    reason,
+    started_at: detail === undefined ? null : rfc3339(detail.startedAt),
+    wait_ms: detail?.waitMs ?? null,
+    connect_ms: detail?.connectMs ?? null,
+    first_byte_ms: detail?.firstByteMs ?? null,
+    total_ms: detail?.totalMs ?? null,
+    answer: detail?.answer ?? null,
+    request_id: detail?.requestId ?? null,
   };
 }

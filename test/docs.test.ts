@@ -17,11 +17,11 @@ it("docs/errors.md lists exactly the codes of the program", () => {
     (name) => name.endsWith(".ts"),
   );
   const used = new Set(
-    sources.flatMap((name) => read(`src/${name}`).match(/"[EW]\d{3}"/g) ?? []).map((code) => code.slice(1, -1)),
+    sources.flatMap((name) => read(`src/${name}`).match(/"[ELW]\d{3}"/g) ?? []).map((code) => code.slice(1, -1)),
   );
   const listed = new Set(
     read("docs/errors.md")
-      .match(/^\| [EW]\d{3}/gm)
+      .match(/^\| [ELW]\d{3}/gm)
       ?.map((row) => row.slice(2)),
   );
   expect([...listed].sort()).toEqual([...used].sort());

@@ -33,7 +33,11 @@ function aService(running: readonly Version[]) {
     happened,
     clock,
     /** Of every receiver that the tests name: its address, as a send finds it now. */
-    urls: () => ["old", "new", "same"].map((name) => receivers.resolve("a.yaml", name)?.url),
+    urls: () =>
+      ["old", "new", "same"].map((name) => {
+        const target = receivers.resolve("a.yaml", name);
+        return target?.kind === "webhook" ? target.url : undefined;
+      }),
     revise: async (): Promise<void> => {},
     apply: (_: RuleChange): Promise<void> => Promise.resolve(),
   };

@@ -62,6 +62,12 @@ export const resumeBody = z.strictObject({ direction: direction.optional() });
 /** Body of a request to wait for a source no longer. */
 export const forgetBody = z.strictObject({ source: text, cluster: text.optional() });
 
+/** Body of a command that says all in its path. */
+export const emptyBody = z.strictObject({});
+
+/** Body of a test of a receiver. */
+export const testBody = z.strictObject({ receiver: text, cluster: text.optional(), send: z.boolean().optional() });
+
 /** Body of an event: Ceilometer's words. */
 export const eventBody = z.strictObject({
   event_type: word,
@@ -103,6 +109,13 @@ export function readLimit(limit: unknown): number {
   const rows = limit === undefined ? 100 : Number(limit);
   if (Number.isInteger(rows) && rows >= 1 && rows <= 1000) return rows;
   throw new Refusal(400, "limit must be a whole number from 1 to 1000");
+}
+
+/** A yes or no of a query; `undefined`: it was not said. */
+export function readFlag(name: string, value: unknown): boolean | undefined {
+  if (value === undefined) return undefined;
+  if (value === "true" || value === "false") return value === "true";
+  throw new Refusal(400, `${name} must be true or false`);
 }
 
 /** An instant of a query, epoch ms: of RFC 3339 or in seconds since the epoch. `undefined`: none was said. */

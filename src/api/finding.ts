@@ -1,7 +1,7 @@
 /** Finds what a request names: by its id, or by a name that is only one's. */
 
 import { closest } from "../lib/closest.ts";
-import type { AlarmView, ClusterView, ServiceView } from "../ports.ts";
+import type { AlarmView, ClusterView, ReceiverView, ServiceView } from "../ports.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A cluster by id or name. Throws a refusal: 404 when there is none, 409 when there are several. */
@@ -20,6 +20,26 @@ export function findAlarm(view: ServiceView, idOrName: string): AlarmView {
   const named = found.length > 0 ? found : all.filter(({ name }) => name === idOrName);
   const names = all.map(({ name }) => name);
   return only("alarm", idOrName, named, (alarm) => `${alarm.alarm_id} (${alarm.cluster_name})`, names);
+}
+
+/** A receiver by its name, in one cluster or in all. Throws a refusal: 404 when there is none, 409 when there are several. */
+export function findReceiver(view: ServiceView, name: string, cluster: string | undefined): ReceiverView {
+  const clusterId = cluster === undefined ? undefined : findCluster(view, cluster).cluster_id;
+  const all = view.receivers().filter((one) => clusterId === undefined || one.cluster_id === clusterId);
+  const found = all.filter((one) => one.name === name);
+  const [one, ...more] = found;
+  if (one !== undefined && more.length === 0) return one;
+  if (one !== undefined) {
+    const where = found.map((each) => each.cluster_name).join(", ");
+    throw new Refusal(409, `${found.length} clusters have a receiver ${name}; say which cluster: ${where}`);
+  }
+  const near = closest(
+    name,
+    all.map((each) => each.name),
+  );
+  const hint = near === undefined ? '"tocsin receiver list" names them' : `did you mean "${near}"?`;
+  const who = cluster === undefined ? "there is no" : `cluster ${cluster} has no`;
+  throw new Refusal(404, `${who} receiver ${name}: ${hint}`, "E408");
 }
 
 function only<T>(

@@ -47,5 +47,4 @@ export function addReads(server: FastifyInstance, version: string, view: Service
         .map(({ cluster_id, cluster_name }) => ({ cluster_id, cluster_name })),
     }));
   });
-  server.get<OfAlarm>("/api/v1/deliveries", async ({ query }) => view.deliveries(readLimit(query.limit)));
 }

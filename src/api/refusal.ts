@@ -22,7 +22,14 @@ export function statusOf(error: unknown): number {
   return typeof statusCode === "number" ? statusCode : 500;
 }
 
-const STATUS_BY_CODE: Readonly<Record<string, number>> = { E403: 404, E404: 503 };
+const STATUS_BY_CODE: Readonly<Record<string, number>> = {
+  E403: 404,
+  E404: 503,
+  E406: 404,
+  E407: 409,
+  E408: 404,
+  E409: 409,
+};
 
 /** Its code in `docs/errors.md`; `undefined`: it has none of its own. */
 export function codeOf(error: unknown): string | undefined {

@@ -7,6 +7,7 @@ import { messageOf, systemCode, TocsinError } from "../lib/errors.ts";
 import type { ServiceView } from "../ports.ts";
 import { addCommands } from "./commands.ts";
 import { guard } from "./guard.ts";
+import { addLedger } from "./ledger.ts";
 import { addReads } from "./reads.ts";
 import { codeOf, errorBody, statusOf } from "./refusal.ts";
 
@@ -47,6 +48,7 @@ export async function startApi(
   server.addHook("onRequest", async (request) => guard(request, listen.host));
   addReads(server, version, view, now);
   addCommands(server, view, now);
+  addLedger(server, view);
 
   try {
     const url = await server.listen({ host: listen.host, port: listen.port });

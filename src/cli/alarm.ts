@@ -23,6 +23,7 @@ const WAITING: Readonly<Record<Gate, string>> = {
   cooldown: "the cluster cools down after an action",
   backoff: "the receiver's next attempt is not due",
   direction: "whether it scales in or out is not known",
+  capacity: "the cluster is as large, or as small, as it may be",
   max_repeats: "it was repeated as often as allowed",
 };
 

@@ -16,6 +16,8 @@ export interface World {
   /** A line for the person. */
   readonly err: (text: string) => void;
   readonly isTerminal: boolean;
+  /** Asks the person yes or no; `undefined`: nobody is there to answer. */
+  readonly confirm?: (question: string) => Promise<boolean>;
   readonly logsToTerminal: boolean;
 }
 
@@ -56,6 +58,7 @@ export async function askService(
   path: string,
   shape: Shape,
   body?: object,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<unknown> {
   const base = serviceUrl(world.environment.TOCSIN_URL, settings);
   const message =
@@ -65,7 +68,7 @@ export async function askService(
   let status: number;
   let text: string;
   try {
-    const limits = { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS };
+    const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
     const { statusCode, body: said } = await request(`${base}${path}`, { ...message, ...limits });
     [status, text] = [statusCode, await said.text()];
   } catch (error) {

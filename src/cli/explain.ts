@@ -13,6 +13,7 @@ import type {
   WindowExplanation,
 } from "../model/explanation.ts";
 import type { DeliveryView } from "../ports.ts";
+import { SHORT_ID } from "./delivery.ts";
 import { formatQuantity, formatTable } from "./table.ts";
 
 const SIGNS: Readonly<Record<string, string>> = { lt: "<", le: "<=", eq: "=", ne: "!=", ge: ">=", gt: ">" };
@@ -42,7 +43,7 @@ export function explainText(explanation: Explanation): string {
   say("lacks", explanation.lacks);
   say("gates", aligned(explanation.gates.map((gate) => gateRow(gate))));
   say("lane", [laneText(lane, name)]);
-  say("sent", aligned(explanation.deliveries.map(deliveryRow)));
+  say("sent", sentLines(explanation));
   if (next)
     say("repeat", [
       `next at ${time(next.timestamp)}${next.limit === null ? "" : `, ${next.sent} of ${next.limit} sent`}`,
@@ -154,6 +155,15 @@ function laneText({ phase, alarm, direction, sent_at: sent, until }: Explanation
   return `${phase}${of} (${direction}), sent ${time(sent ?? "?")}${until === null ? "" : `, until ${time(until)} at the latest`}`;
 }
 
+/** Sends that are shown: an alarm that repeats has many in one state. */
+const MOST_SENDS = 12;
+
+function sentLines({ deliveries }: Explanation): readonly string[] {
+  const before = deliveries.length - MOST_SENDS;
+  const rows = aligned(deliveries.slice(-MOST_SENDS).map(deliveryRow));
+  return before > 0 ? [`… ${before} before these: tocsin delivery list`, ...rows] : rows;
+}
+
 function deliveryRow({
   receiver,
   class: kind,
@@ -233,7 +243,7 @@ export function historyTable(decisions: readonly Decision[], deliveries: readonl
   const known = new Map(deliveries.map((one) => [one.delivery_id, one]));
   const nameOf = (id: string) => {
     const send = sends.get(id) ?? known.get(id);
-    return send ? sendName(send) : `delivery ${id.slice(0, 8)}…`;
+    return send ? sendName(send) : `delivery ${id.slice(0, SHORT_ID)}`;
   };
   const rows = decisions.map((decision) => [time(rfc3339(decision.at)), ...decisionRow(decision, nameOf)]);
   return formatTable(["TIMESTAMP", "DECISION", "WHAT", "REASON"], rows);

@@ -8,9 +8,10 @@ import { VERSION } from "../lib/version.ts";
 import { check } from "./check.ts";
 import type { Shape, World } from "./context.ts";
 import { askService, EXIT, Exit, settingsOf } from "./context.ts";
+import { printable } from "./printable.ts";
 import { run } from "./run.ts";
-import type { Talk } from "./service.ts";
 import { addServiceCommands } from "./service.ts";
+import type { Talk } from "./talk.ts";
 
 /** Runs a command line; the answer is the exit code. */
 export async function runCli(argv: readonly string[], world: World): Promise<number> {
@@ -25,7 +26,7 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
     if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (error instanceof TocsinError) {
-      world.err(`tocsin: ${error.message} [${error.code}]`);
+      world.err(printable(`tocsin: ${error.message} [${error.code}]`));
       return exitCodeOf(error.code);
     }
     world.err(`tocsin: a bug: ${error instanceof Error ? error.stack : messageOf(error)}`);
@@ -33,10 +34,13 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
   }
 }
 
+/** What the service, or another one, does not let happen. */
+const REFUSED: ReadonlySet<string> = new Set(["E303", "E402", "E403", "E404", "E406", "E407", "E408", "E409"]);
+
 function exitCodeOf(code: string): number {
   if (code === "E401") return EXIT.unreachable;
   if (code === "E405") return EXIT.usage;
-  return ["E303", "E402", "E403", "E404"].includes(code) ? EXIT.refused : EXIT.findings;
+  return REFUSED.has(code) ? EXIT.refused : EXIT.findings;
 }
 
 function build(world: World, done: (code: number) => void): Command {
@@ -51,19 +55,20 @@ function build(world: World, done: (code: number) => void): Command {
   addWork(program, world, settings, done);
   const talk: Talk = {
     ask: async <T>(path: string, shape: Shape) => (await askService(world, settings, path, shape)) as T,
-    tell: async <T>(path: string, shape: Shape, body: object) =>
-      (await askService(world, settings, path, shape, body)) as T,
-    warn: world.err,
+    tell: async <T>(path: string, shape: Shape, body: object, timeoutMs?: number) =>
+      (await askService(world, settings, path, shape, body, timeoutMs)) as T,
+    warn: (text) => world.err(printable(text)),
     reading: (command) => command.option("-o, --output <format>", "table or json", "table"),
     print(flags, value, table) {
-      if (flags.output === "json") world.out(JSON.stringify(value, null, 2));
-      else if (flags.output === undefined || flags.output === "table") world.out(table());
+      if (flags.output === "json") world.out(printable(JSON.stringify(value, null, 2)));
+      else if (flags.output === undefined || flags.output === "table") world.out(printable(table()));
       else {
         world.err(`tocsin: -o takes table or json, not ${flags.output}`);
         throw new Exit(EXIT.usage);
       }
     },
-    say: world.out,
+    say: (text) => world.out(printable(text)),
+    confirm: world.confirm,
   };
   addServiceCommands(program, talk);
   program

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { startApp } from "../app.ts";
 import { formatDiagnostic, summarize } from "../config/diagnostics.ts";
 import { copiesIn, wouldOverwrite } from "../config/lastGood.ts";
+import { ruleDefaults } from "../config/ruleDefaults.ts";
 import type { Settings } from "../config/settings.ts";
 import { RuleWatcher } from "../config/watch.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -70,18 +71,12 @@ async function openRules({ environment, cwd }: World, settings: Settings, log: L
   const folder = join(dataPath, "rules");
   const isSame = await wouldOverwrite(path, folder);
   if (isSame) log.error("no copies of good rule files are kept: they would overwrite the files", { folder });
-  const defaults = {
-    repeatIntervalS: settings.repeatIntervalS,
-    timeoutS: settings.notifier.timeoutS,
-    intervalS: settings.intervalMs / 1000,
-    environment,
-  };
   return RuleWatcher.open({
     path,
     cwd,
     clock: systemClock,
     log,
-    defaults,
+    defaults: ruleDefaults(settings, environment),
     copies: isSame ? undefined : copiesIn(folder),
     watch,
   });

@@ -13,42 +13,26 @@ import type { Sent, Traits } from "./event.ts";
 import { addTrait, sentText } from "./event.ts";
 import { explainText, historyTable, lacksSends, latenessText } from "./explain.ts";
 import { parseInstant } from "./instant.ts";
+import { addLedgerCommands, DELIVERIES } from "./ledger.ts";
 import type { PauseRequest } from "./pause.ts";
 import { clusterTable, pausedText, resumedText } from "./pause.ts";
 import type { Forgotten, SourceRow } from "./source.ts";
 import { forgottenText, sourceTable } from "./source.ts";
 import { formatQuantity, formatTable } from "./table.ts";
-
-interface Flags {
-  readonly output?: string;
-}
-
-/** Longest list that the service tells at once. */
-const MOST_ROWS = 1000;
+import type { Flags, Talk } from "./talk.ts";
+import { limitOf, MOST_ROWS } from "./talk.ts";
 
 const ALARMS: Shape = { listOf: "alarm_id" };
 const CLUSTER: Shape = { of: "cluster_id" };
 const CLUSTERS: Shape = { listOf: "cluster_id" };
-const DELIVERIES: Shape = { listOf: "delivery_id" };
-
-/** What the commands share: how to ask, and where to print. */
-export interface Talk {
-  readonly ask: <T>(path: string, shape: Shape) => Promise<T>;
-  readonly tell: <T>(path: string, shape: Shape, body: object) => Promise<T>;
-  /** A line for the person, beside the data. */
-  readonly warn: (text: string) => void;
-  /** Adds the flags of a command that prints a table. */
-  readonly reading: (command: Command) => Command;
-  readonly print: (flags: Flags, value: unknown, table: () => string) => void;
-  readonly say: (text: string) => void;
-}
 
 /** Adds them all. */
 export function addServiceCommands(program: Command, talk: Talk): void {
   addAlarms(program, talk);
   addClusters(program, talk);
   addSources(program, talk);
-  addLists(program, talk);
+  addMetrics(program, talk);
+  addLedgerCommands(program, talk);
   addEvents(program, talk);
 }
 
@@ -111,12 +95,6 @@ function instantOf(text: string): number {
   return at;
 }
 
-function limitOf(text: string): number {
-  const rows = Number(text);
-  if (/^\d+$/.test(text) && rows >= 1 && rows <= MOST_ROWS) return rows;
-  throw new InvalidArgumentError(`it is a whole number from 1 to ${MOST_ROWS}.`);
-}
-
 function addClusters(program: Command, { ask, tell, reading, print, say }: Talk): void {
   const pathOf = (nameOrId: string) => `/api/v1/clusters/${encodeURIComponent(nameOrId)}`;
   const direction = () => new Option("--direction <direction>", "only that (default: both)").choices(["in", "out"]);
@@ -177,7 +155,7 @@ function addSources(program: Command, { ask, tell, reading, print, say }: Talk):
     });
 }
 
-function addLists(program: Command, { ask, reading, print }: Talk): void {
+function addMetrics(program: Command, { ask, reading, print }: Talk): void {
   const metric = program.command("metric").description("meters of the running service");
   reading(metric.command("list").description("the newest value of every meter of every cluster")).action(
     async (flags: Flags) => {
@@ -192,26 +170,6 @@ function addLists(program: Command, { ask, reading, print }: Talk): void {
       print(flags, metrics, () => formatTable(["CLUSTER", "METER", "TYPE", "VALUE", "TIMESTAMP"], rows));
     },
   );
-
-  const delivery = program.command("delivery").description("what was sent to receivers, and what became of it");
-  reading(delivery.command("list").description("the newest deliveries"))
-    .option("--limit <n>", "how many at most: 1 to 1000", limitOf, 50)
-    .action(async (flags: Flags & { limit: number }) => {
-      const deliveries = await ask<DeliveryView[]>(`/api/v1/deliveries?limit=${flags.limit}`, DELIVERIES);
-      const rows = deliveries.map((one) => [
-        one.created_at,
-        one.alarm_name,
-        one.receiver,
-        `${one.previous} -> ${one.current}`,
-        `${one.transition}.${one.repeat}`,
-        one.status,
-        String(one.attempts),
-        one.reason,
-      ]);
-      print(flags, deliveries, () =>
-        formatTable(["CREATED", "ALARM", "RECEIVER", "STATE", "SEND", "STATUS", "ATTEMPTS", "REASON"], rows),
-      );
-    });
 }
 
 function addEvents(program: Command, { tell, say }: Talk): void {

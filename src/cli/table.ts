@@ -1,6 +1,8 @@
+import { printableLine } from "./printable.ts";
+
 /** Rows as an aligned table with a header, each column as wide as its widest cell. Empty rows print the header alone. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
+  const all = [header, ...rows.map((row) => row.map(printableLine))];
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
   return all
     .map((row) =>

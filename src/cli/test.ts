@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { formatDiagnostic } from "../config/diagnostics.ts";
+import { ruleDefaults } from "../config/ruleDefaults.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Clock } from "../ports.ts";
 import type { TestFileResult, TestResult } from "../ruleTests.ts";
@@ -22,12 +23,7 @@ export function test(
   const { files, untested } = runRuleTests(places, {
     cwd: world.cwd,
     pattern: flags.run,
-    rules: {
-      repeatIntervalS: settings.repeatIntervalS,
-      timeoutS: settings.notifier.timeoutS,
-      intervalS: settings.intervalMs / 1000,
-      environment: world.environment,
-    },
+    rules: ruleDefaults(settings, world.environment),
   });
   for (const file of files) tell(world, file);
   const results = files.flatMap((file) => file.results);

@@ -57,6 +57,7 @@ export const commonFields = z.strictObject({
   alarm_id: z.uuid("must be a UUID").optional(),
   description: text.optional(),
   enabled: z.boolean().optional(),
+  mode: z.enum(["live", "shadow"]).optional(),
   time_constraints: z.array(timeConstraint).max(100, "at most 100 time constraints").optional(),
   suppressed_by: z.array(name).max(100, "at most 100 alarms").optional(),
   repeat_states: z.array(state).optional(),

@@ -5,6 +5,7 @@ import type { GnocchiType } from "./alarmSchema.ts";
 import { commonFields, compositeFields, eventFields, gnocchiFields, thresholdFields } from "./alarmSchema.ts";
 import type { Path } from "./explain.ts";
 import { didYouMean } from "./explain.ts";
+import { receiver } from "./receiverSchema.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
 const RULE_WORDS: Readonly<Record<AlarmType, readonly string[]>> = {
@@ -39,6 +40,8 @@ export const LEAF_WORDS: ReadonlySet<string> = new Set(["type", ...LEAF_TYPES.fl
 /** Words of every alarm, whatever its type. */
 export const COMMON_WORDS: ReadonlySet<string> = new Set(Object.keys(commonFields.shape));
 
+const RECEIVER_WORDS: ReadonlySet<string> = new Set(Object.keys(receiver.shape));
+
 /** Whether the type is one of Aodh's on Gnocchi. */
 export function isGnocchiType(type: unknown): type is GnocchiType {
   return typeof type === "string" && Object.hasOwn(gnocchiFields, type);
@@ -54,7 +57,8 @@ export function elsewhereOf(type: AlarmType): (word: string) => string | undefin
   return (word) => {
     const home = TYPES.find((one) => one !== type && RULE_WORDS[one].includes(word));
     if (home !== undefined) return `it belongs to type: ${home}`;
-    return COMMON_WORDS.has(word) ? "it belongs to the alarm, not to its rule" : undefined;
+    if (COMMON_WORDS.has(word)) return "it belongs to the alarm, not to its rule";
+    return RECEIVER_WORDS.has(word) ? "it belongs to a receiver" : undefined;
   };
 }
 

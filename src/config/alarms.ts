@@ -12,7 +12,6 @@ import { cyclesOf } from "./cycles.ts";
 import { readEvent } from "./eventRule.ts";
 import type { Path } from "./explain.ts";
 import { didYouMean } from "./explain.ts";
-import { LATER_WORDS } from "./ruleSchema.ts";
 import type { Reading } from "./thresholdRule.ts";
 import { readGnocchi, readThreshold } from "./thresholdRule.ts";
 import type { YamlFile } from "./yamlFile.ts";
@@ -21,6 +20,8 @@ import type { YamlFile } from "./yamlFile.ts";
 const ALARM_NAMESPACE = "a3f7c0de-5a1c-5b0e-8d62-7c9be1f5d021";
 
 const LISTS = { ok: "ok_actions", alarm: "alarm_actions", "insufficient data": "insufficient_data_actions" } as const;
+
+const SHADOW: Pick<Alarm, "shadow"> = { shadow: true };
 
 /** Makes the actions of one list of an alarm out of what is written there. */
 export type ActionReader = (
@@ -135,12 +136,10 @@ function readRule(
   if (nested) {
     const beside = Object.fromEntries(Object.entries(words).filter(([word]) => word !== key));
     file.check(path, beside, commonFields.partial(), {
-      later: LATER_WORDS,
       elsewhere: (word) => (isRuleWord(type, word) ? `write it into ${key}:` : undefined),
     });
   }
   const hints = {
-    later: LATER_WORDS,
     also: nested ? [] : [...COMMON_WORDS, "type", key],
     elsewhere: elsewhereOf(type),
   };
@@ -204,6 +203,7 @@ function buildAlarm(
     repeatIntervalS: own.repeat_interval ?? defaults.repeat_interval ?? reading.repeatIntervalS,
     repeatStates: own.repeat_states ?? ["alarm"],
     maxRepeats: own.max_repeats ?? defaults.max_repeats,
+    ...(own.mode === "shadow" ? SHADOW : {}),
     actions: { alarm: actionsOf("alarm"), ok: actionsOf("ok"), "insufficient data": actionsOf("insufficient data") },
   };
 }

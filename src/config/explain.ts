@@ -62,8 +62,6 @@ export function explainIssue(
       return wrong(`${fieldOf(path)}: ${issue.issues[0]?.message ?? issue.message}`);
     case "custom": {
       if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:"`);
-      if (issue.params?.later !== undefined)
-        return wrong(`"${String(issue.params.later)}" is not supported by this version`, "remove it", "E106");
       if (issue.params?.choice === undefined) return wrong(`${fieldOf(path)}: ${issue.message}`);
       const candidates = issue.params.choice as readonly string[];
       return wrong(`${fieldOf(path)} must be ${issue.message}`, didYouMean(String(issue.input), candidates));

@@ -2,6 +2,8 @@
 
 import { z } from "zod";
 import { parseDurationS } from "../lib/durations.ts";
+import { destinationOf } from "./receiverUrl.ts";
+import { hasSecrets } from "./secrets.ts";
 
 /** A duration in seconds: a number, or text such as `90s`, `3m`, `1h30m`; at least `leastS`. */
 export function duration(leastS: number): z.ZodType<number> {
@@ -29,3 +31,14 @@ export const text = z.string().max(4096, "at most 4096 characters");
 
 /** A whole number from 1 to 1000. */
 export const positive = z.int("must be a whole number").min(1, "must be at least 1").max(1000, "must be at most 1000");
+
+/** An http(s) URL; with secrets in it, it is looked at when they are put in. */
+export const httpUrl = z
+  .string()
+  .min(1, "must not be empty")
+  .max(2048, "at most 2048 characters")
+  .refine((url) => {
+    if (hasSecrets(url)) return /^(https?:\/\/|\$\{)/i.test(url);
+    const destination = destinationOf(url);
+    return destination?.kind === "webhook" && !destination.isTrusted;
+  }, "expected http(s)://host[:port]/path, without user, spaces or fragment");

@@ -2,51 +2,66 @@
 
 import { createHash } from "node:crypto";
 import type { AlarmRule, Direction, Expression, ReceiverClass, State, ThresholdRule } from "../model/alarm.ts";
+import type { BodyTemplate } from "../model/body.ts";
 import { meterNamed } from "../model/meters.ts";
-import type { ReceiverFields } from "./ruleSchema.ts";
+import { bodyOf } from "./receiverBody.ts";
+import type { ReceiverFields } from "./receiverSchema.ts";
+import { scalerOf } from "./receiverUrl.ts";
 
 /** A receiver with its secrets still in `${…}` form. */
 export interface ReceiverConfig {
   readonly name: string;
   readonly class: ReceiverClass;
+  /** Whose receiver it is, by its type or the shape of its URL: each takes some members of a body as inputs. */
+  readonly scaler: "senlin" | "heat" | undefined;
   /** The receiver's own word; `undefined`: the alarm's operator decides. */
   readonly direction: "in" | "out" | undefined;
+  /** Everything but the POST. */
+  readonly shadow: boolean;
+  /** Of a receiver that only logs: `log:`. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutS: number;
   readonly maxAgeS: number;
   /** Notice receivers to tell when an action had no effect, as they are written: `receiver:NAME`. */
   readonly onNoEffect: readonly string[];
+  /** It is told by how many servers. */
+  readonly scale: "proportional" | undefined;
   /** Secret of the Standard Webhooks signature; `undefined`: not signed. */
   readonly signSecret: string | undefined;
-  /** PEM file of the authority of its certificate; `undefined`: the system's. */
-  readonly caFile: string | undefined;
+  readonly tls: TlsPaths;
   readonly keepAlive: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly body: BodyTemplate;
 }
 
-/** `…/v1/webhooks/<id>/trigger`: Senlin's receivers. */
-const SENLIN_URL = /\/v1\/webhooks\/[^/?#]+\/trigger\/?(\?|$)/;
-/** Signal URLs of Heat's scaling policies: signed, or native. */
-const HEAT_URL = /\/v1\/signal\/|\/resources\/[^/?#]+\/signal(\?|$)/;
+/** PEM files: the authority of its certificate, by default the system's, and what is shown of ourselves. */
+export type TlsPaths = Readonly<Partial<Record<"ca_file" | "cert_file" | "key_file", string | undefined>>>;
 
 const DAY_S = 86_400;
 
 /** A receiver that is spelled out in the file. */
 export function namedReceiver(name: string, fields: ReceiverFields, defaultTimeoutS: number): ReceiverConfig {
-  const { type, direction, alarm_url: url, headers = {}, timeout, max_age: maxAge } = fields;
-  const scales = direction !== undefined || type === "senlin" || type === "heat" || scalesByUrl(url);
+  const { type, direction, alarm_url: url = "log:" } = fields;
+  const scaler = type === "senlin" || type === "heat" ? type : scalerOf(url);
+  const scales = direction !== undefined || scaler !== undefined;
   return {
     name,
     class: fields.class ?? (scales ? "control" : "notice"),
+    scaler,
     direction,
+    shadow: fields.mode === "shadow",
     url,
-    headers,
-    timeoutS: timeout ?? defaultTimeoutS,
-    maxAgeS: maxAge ?? DAY_S,
+    headers: fields.headers ?? {},
+    timeoutS: fields.timeout ?? defaultTimeoutS,
+    maxAgeS: fields.max_age ?? DAY_S,
     onNoEffect: fields.on_no_effect ?? [],
+    scale: fields.scale?.count,
     signSecret: fields.sign?.secret,
-    caFile: fields.tls?.ca_file,
+    tls: fields.tls ?? {},
     keepAlive: fields.keep_alive ?? false,
+    labels: fields.labels ?? {},
+    body: bodyOf(fields.body ?? "aodh"),
   };
 }
 
@@ -54,10 +69,6 @@ export function namedReceiver(name: string, fields: ReceiverFields, defaultTimeo
 export function bareReceiver(url: string, defaultTimeoutS: number): ReceiverConfig {
   const name = `url-${createHash("sha256").update(url).digest("hex").slice(0, 12)}`;
   return namedReceiver(name, { alarm_url: url }, defaultTimeoutS);
-}
-
-function scalesByUrl(url: string): boolean {
-  return SENLIN_URL.test(url) || HEAT_URL.test(url);
 }
 
 /** Direction of one receiver in one action list of an alarm (rule A2). */

@@ -1,12 +1,14 @@
 /** One rule file → the cluster's rules and receivers, or what is wrong with it. */
 
 import type { Alarm, ClusterRules, RowPattern } from "../model/alarm.ts";
-import { actionReader, checkReceivers } from "./actions.ts";
+import { actionReader } from "./actions.ts";
 import { readAlarms } from "./alarms.ts";
+import { checkReceivers } from "./receiverChecks.ts";
 import type { ReceiverConfig } from "./receivers.ts";
 import { namedReceiver } from "./receivers.ts";
 import type { RuleFile } from "./ruleSchema.ts";
-import { LATER_WORDS, ruleFile } from "./ruleSchema.ts";
+import { ruleFile } from "./ruleSchema.ts";
+import type { ReceiverDefaults } from "./urlCheck.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
 export interface LoadedCluster {
@@ -15,12 +17,11 @@ export interface LoadedCluster {
   readonly file: YamlFile;
 }
 
-export interface RuleDefaults {
+/** What `tocsin.yaml` says of all rule files. */
+export interface RuleDefaults extends ReceiverDefaults {
   readonly repeatIntervalS: number;
-  readonly timeoutS: number;
   /** The tick. */
   readonly intervalS: number;
-  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** Reads a parsed file; `undefined` when it has errors (they are in the file's diagnostics) or says nothing at all. */
@@ -30,15 +31,16 @@ export function readRuleFile(file: YamlFile, defaults: RuleDefaults): LoadedClus
       file.error([], "E107", "the file says nothing", "write a cluster into it, or remove it");
     return undefined;
   }
-  const fields = file.validate(ruleFile, { later: LATER_WORDS });
+  const fields = file.validate(ruleFile);
   if (!fields) {
     checkAlarmsAlone(file, defaults);
     return undefined;
   }
+  const written = fields.receivers ?? {};
   const receivers = new Map(
-    Object.entries(fields.receivers ?? {}).map(([name, one]) => [name, namedReceiver(name, one, defaults.timeoutS)]),
+    Object.entries(written).map(([name, one]) => [name, namedReceiver(name, one, defaults.timeoutS)]),
   );
-  checkReceivers(file, receivers, defaults);
+  checkReceivers(file, written, receivers, defaults);
   checkCapacity(file, fields);
   const alarms = alarmsOf(file, fields, receivers, defaults);
   file.sort();
@@ -52,7 +54,7 @@ function alarmsOf(
   receivers: Map<string, ReceiverConfig>,
   defaults: RuleDefaults,
 ): readonly Alarm[] {
-  const actionsOf = actionReader(file, receivers, defaults);
+  const actionsOf = actionReader(file, receivers, fields.capacity, defaults);
   const { intervalS, repeatIntervalS } = defaults;
   return readAlarms({ file, fields, intervalS, repeatIntervalS, actionsOf });
 }

@@ -1,14 +1,11 @@
 /** All rule files of a folder, or those named: clusters, receivers, and every mistake of every file at once. */
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { messageOf, TocsinError } from "../lib/errors.ts";
-import type { ReceiverDirectory } from "../ports.ts";
 import { clashBetween } from "./clash.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { LoadedCluster, RuleDefaults } from "./ruleFile.ts";
 import { readRuleFile } from "./ruleFile.ts";
-import { expandSecrets } from "./secrets.ts";
 import { YamlFile } from "./yamlFile.ts";
 
 export interface LoadedRules {
@@ -83,43 +80,4 @@ function checkAcross(clusters: readonly LoadedCluster[]): void {
       if (clash) file.error(clash.path, clash.code, clash.message, clash.hint);
     }
   });
-}
-
-/** Finds a receiver's address when it is needed: secrets are read then, and kept nowhere. */
-export function receiverDirectory(
-  clusters: readonly LoadedCluster[],
-  environment: Readonly<Record<string, string | undefined>>,
-): ReceiverDirectory {
-  const byCluster = new Map(clusters.map(({ rules, receivers }) => [rules.clusterId, receivers]));
-  return {
-    resolve(clusterId, name) {
-      const receiver = byCluster.get(clusterId)?.get(name);
-      if (!receiver) return undefined;
-      const headers = Object.entries(receiver.headers).map(([header, value]) => [
-        header.toLowerCase(),
-        expandSecrets(value, environment),
-      ]);
-      const { signSecret, caFile, keepAlive } = receiver;
-      return {
-        url: expandSecrets(receiver.url, environment),
-        headers: Object.fromEntries(headers) as Record<string, string>,
-        timeoutMs: receiver.timeoutS * 1000,
-        ...(signSecret === undefined ? {} : { signSecret: expandSecrets(signSecret, environment) }),
-        ...(caFile === undefined ? {} : { ca: readAuthority(name, caFile) }),
-        ...(keepAlive ? { keepAlive } : {}),
-      };
-    },
-  };
-}
-
-function readAuthority(receiver: string, caFile: string): string {
-  let pem: string;
-  try {
-    pem = readFileSync(caFile, "utf8");
-  } catch (error) {
-    const message = `cannot read ca_file of receiver ${receiver}: ${messageOf(error)}`;
-    throw new TocsinError("E212", message, { cause: error });
-  }
-  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-  throw new TocsinError("E212", `ca_file of receiver ${receiver}, ${caFile}, holds no PEM certificate`);
 }

@@ -3,9 +3,14 @@
 import { existsSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { z } from "zod";
+import { isPolicyEntry } from "../lib/addressPolicy.ts";
 import type { Diagnostic } from "./diagnostics.ts";
-import { duration, name } from "./fields.ts";
+import { duration, httpUrl, name } from "./fields.ts";
+import type { KeystoneSettings } from "./keystoneSettings.ts";
+import { checkKeystone, keystoneFields, keystoneSettings } from "./keystoneSettings.ts";
 import { YamlFile } from "./yamlFile.ts";
+
+export type { KeystoneSettings } from "./keystoneSettings.ts";
 
 export interface SourceSetting {
   readonly name: string;
@@ -32,6 +37,12 @@ export interface Settings {
     readonly connectTimeoutMs: number;
     readonly concurrency: number;
     readonly perOrigin: number;
+    /** CIDRs, addresses and host globs: what may be connected to whatever else is refused, and what may not. */
+    readonly allow: readonly string[];
+    readonly deny: readonly string[];
+    /** Called while all is well; its secrets still in `${…}` form. */
+    readonly heartbeatUrl?: string;
+    readonly keystone?: KeystoneSettings;
   };
   /** Everything is decided and recorded, and nothing is sent. */
   readonly shadow: boolean;
@@ -60,9 +71,6 @@ const LATER_WORDS: ReadonlySet<string> = new Set([
   "retention",
   "influx",
   "bus",
-  "heartbeat_url",
-  "allow",
-  "deny",
   "auth",
   "cors",
 ]);
@@ -82,6 +90,14 @@ const listen = z.string().transform((value, context) => {
   });
   return z.NEVER;
 });
+
+const policyEntry = z
+  .string()
+  .refine(
+    isPolicyEntry,
+    "expected a CIDR such as 10.0.0.0/8, an address, or a host name or glob such as *.example.net",
+  );
+const policyEntries = z.array(policyEntry).max(1000, "at most 1000 entries");
 
 const settingsFile = z.strictObject({
   collector: z
@@ -110,6 +126,10 @@ const settingsFile = z.strictObject({
       concurrency: count.optional(),
       per_origin: count.optional(),
       mode: z.enum(["live", "shadow"]).optional(),
+      allow: policyEntries.optional(),
+      deny: policyEntries.optional(),
+      heartbeat_url: httpUrl.optional(),
+      keystone: keystoneFields.optional(),
     })
     .optional(),
   api: z.strictObject({ listen: listen.optional() }).optional(),
@@ -146,6 +166,7 @@ export function loadSettings(
   const yaml = YamlFile.read(file, relative(cwd, file) || file);
   const fields = yaml.isEmpty ? {} : yaml.validate(settingsFile, { later: LATER_WORDS });
   if (fields) checkTimes(yaml, fields);
+  if (fields?.notifier?.keystone) checkKeystone(yaml, ["notifier", "keystone"], fields.notifier.keystone);
   checkSourceNames(yaml, fields);
   const { diagnostics } = yaml;
   return {
@@ -178,6 +199,10 @@ function settingsFrom(fields: SettingsFile, file: string | undefined, folder: st
       connectTimeoutMs: (notifier.connect_timeout ?? 5) * 1000,
       concurrency: notifier.concurrency ?? 1024,
       perOrigin: notifier.per_origin ?? 32,
+      allow: notifier.allow ?? [],
+      deny: notifier.deny ?? [],
+      ...(notifier.heartbeat_url === undefined ? {} : { heartbeatUrl: notifier.heartbeat_url }),
+      ...(notifier.keystone === undefined ? {} : { keystone: keystoneSettings(notifier.keystone, folder) }),
     },
     shadow: notifier.mode === "shadow",
     api: api.listen ?? { host: "127.0.0.1", port: 8042 },

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { parseDurationS } from "../lib/durations.ts";
+import { GATES } from "../model/decision.ts";
 import { duration, name } from "./fields.ts";
 
 const at = duration(0);
@@ -95,20 +96,7 @@ const expectedDelivery = z.strictObject({
   reason_data: data.optional(),
 });
 
-const gate = z.enum([
-  "enabled",
-  "time_constraint",
-  "suppressor",
-  "pause",
-  "evidence",
-  "opposite",
-  "lane",
-  "cooldown",
-  "backoff",
-  "direction",
-  "max_repeats",
-  "none",
-]);
+const gate = z.enum([...GATES, "none"]);
 
 const test = z.strictObject({
   name,

@@ -11,7 +11,7 @@ import { clearedAfter, firedBy, hits } from "./events.ts";
 import type { Folding } from "./folding.ts";
 import { countRepeat } from "./folding.ts";
 import { suppressorOf } from "./gates.ts";
-import { judge } from "./judge.ts";
+import { judge, newestOf } from "./judge.ts";
 import { enqueueNotice, forgetNotice } from "./notices.ts";
 import { directionOf, dropOwed } from "./owed.ts";
 import type { Said } from "./transition.ts";
@@ -77,9 +77,7 @@ function verdictOf(cluster: ClusterState, alarm: AlarmState): Verdict {
 
 /** Value of the newest datapoint of a threshold alarm; `null`: there is none. */
 export function newestValue({ rules, series }: ClusterState, { alarm }: AlarmState): number | null {
-  if (alarm.rule.kind !== "threshold") return null;
-  const judgement = judge(alarm.rule, series, rules?.expect ?? 0);
-  return judgement.kind === "unknown" ? null : judgement.points.mostRecent;
+  return alarm.rule.kind === "threshold" ? newestOf(alarm.rule, series, rules?.expect ?? 0) : null;
 }
 
 /** What a composite that refers to the alarm is told of it. */
@@ -202,7 +200,7 @@ function act(folding: Folding, alarm: AlarmState, notification: Notification, is
     alarm.owed = {
       transition: alarm.transition,
       notification,
-      receivers: control.map((action) => ({ action, repeat: number, attempts: 0, firstTick: undefined })),
+      receivers: control.map((action) => ({ action, repeat: number, attempts: 0, forbiddenSince: undefined })),
       direction: directionOf(control),
       since: cluster.tick,
       notBefore: cluster.tick,
@@ -239,8 +237,8 @@ export function releaseNotices(folding: Folding): void {
     }
     alarm.suppressed = undefined;
     const { notification, repeat: number, isRepeat } = suppressed;
-    const replaces = isRepeat || notification.previous === notification.current;
-    for (const action of noticesOf(alarm)) enqueueNotice(folding, alarm, action, number, notification, replaces);
+    const telling = isRepeat || notification.previous === notification.current ? "repeat" : "news";
+    for (const action of noticesOf(alarm)) enqueueNotice(folding, alarm, action, number, notification, telling);
     if (isRepeat) countRepeat(alarm);
   }
 }

@@ -17,8 +17,8 @@ export interface PendingAction {
   readonly repeat: number;
   /** Attempts claimed so far under the same id: more than one only where the ones before provably did not run. */
   readonly attempts: number;
-  /** Tick of the first attempt, to give up on a 403 in the end. */
-  readonly firstTick: number | undefined;
+  /** Tick since which it has only been forbidden, to give up in the end; `undefined`: it is not. */
+  readonly forbiddenSince: number | undefined;
 }
 
 /** What an alarm owes its control receivers: at most one lane action at a time. */
@@ -107,6 +107,8 @@ export interface Called {
   readonly outcome: OutcomeKind;
   /** Ticks to wait before it is called again. */
   readonly waitTicks: number;
+  /** It was in shadow: nothing was sent to it. */
+  readonly isShadow?: true;
 }
 
 /** The receivers of a lane action are called one after another, in order. */
@@ -120,7 +122,7 @@ export interface Flight extends Sent {
 }
 
 export interface Settling extends Sent {
-  /** Receivers that took it. */
+  /** Receivers that took it; none that was in shadow. */
   readonly accepted: readonly PendingAction[];
   /** Receivers of which nobody knows whether they acted. */
   readonly unsure: readonly PendingAction[];
@@ -152,8 +154,12 @@ export interface Notice {
   readonly maxAgeS: number;
   /** The next repeat takes its place while it waits. */
   readonly isRepeat: boolean;
+  /** It tells that an action had no effect: the next that does takes its place while it waits. */
+  readonly isNoEffect?: true;
   /** Not before this tick number. */
   readonly notBefore: number;
+  /** A person asked for it again, epoch ms: its age counts from then, and it is news whatever was told before. */
+  readonly askedAt?: number;
 }
 
 export interface ClusterState {

@@ -48,10 +48,10 @@ export class Evaluator implements OutcomeSink {
 
   /** Restores what was recorded. Returns the newest recorded tick, `undefined` when there is none. */
   async restore(): Promise<Tick | undefined> {
-    const { ledger, log, store } = this.#options;
+    const { clock, ledger, log, store } = this.#options;
     let newest: Tick | undefined;
     for (const saved of await ledger.load()) {
-      const cluster = await restoreCluster(saved, { ledger, store }, log);
+      const cluster = await restoreCluster(saved, { ledger, store }, log, clock.now());
       if (cluster.tick > (newest?.number ?? -Infinity)) newest = { number: cluster.tick, at: cluster.at };
       this.#add(cluster);
     }

@@ -4,18 +4,21 @@
  */
 
 import { noEntries } from "../lib/maps.ts";
-import type { Decision, Delivery, Input, Outcome, Start } from "../model/decision.ts";
+import type { Command, Decision, Delivery, Input, Outcome, Start } from "../model/decision.ts";
 import type { SealedTick } from "../model/tick.ts";
 import { isComplete } from "../model/tick.ts";
 import { evaluate, foldEvent, releaseNotices, slotsAt } from "./alarms.ts";
-import type { ClusterState, Lane, Notice } from "./cluster.ts";
+import type { ClusterState } from "./cluster.ts";
 import { eventsOf } from "./events.ts";
 import type { Folding } from "./folding.ts";
-import { advanceLane, laneOutcome, laneStart, offer } from "./lane.ts";
+import { changeInterval } from "./interval.ts";
+import { laneOutcome, laneStart, offer } from "./lane.ts";
 import { noticeOutcome, noticesStart, pumpNotices } from "./notices.ts";
 import { foldPause } from "./pause.ts";
-import { emptySeries, foldRules } from "./rules.ts";
-import { fitSeries, pushTick } from "./series.ts";
+import { foldPerson } from "./person.ts";
+import { foldRules } from "./rules.ts";
+import { pushTick } from "./series.ts";
+import { advanceLane } from "./settle.ts";
 import { absorbSources, forgetSource } from "./sources.ts";
 import { NOT_JUDGED } from "./verdict.ts";
 
@@ -51,9 +54,7 @@ export function fold(cluster: ClusterState, input: Input): Folded {
       cluster.stopped = true;
       break;
     case "command":
-      if (input.command === "rules") foldRules(folding, input.rules);
-      else if (input.command === "forget") forgetSource(folding, input.source, "it was forgotten");
-      else foldPause(cluster, input);
+      foldCommand(folding, input);
       break;
   }
   releaseNotices(folding);
@@ -64,6 +65,25 @@ export function fold(cluster: ClusterState, input: Input): Folded {
   const { decisions, touched } = folding;
   if (decisions.length === 0 && touched.size === 0) return NOTHING;
   return { decisions, deliveries: [...touched.values()] };
+}
+
+function foldCommand(folding: Folding, command: Command): void {
+  switch (command.command) {
+    case "rules":
+      foldRules(folding, command.rules);
+      break;
+    case "forget":
+      forgetSource(folding, command.source, "it was forgotten");
+      break;
+    case "pause":
+    case "resume":
+      foldPause(folding.cluster, command);
+      break;
+    case "retry":
+    case "drop":
+      foldPerson(folding, command);
+      break;
+  }
 }
 
 function foldTick(folding: Folding, tick: SealedTick): void {
@@ -123,39 +143,4 @@ function foldStart(folding: Folding, start: Start): void {
   }
   laneStart(folding);
   noticesStart(folding);
-}
-
-function rescaled(lane: Lane, rescale: (tick: number) => number): Lane {
-  if (lane.phase === "idle") return lane;
-  const overtaken = lane.overtaken && {
-    ...lane.overtaken,
-    sentTick: rescale(lane.overtaken.sentTick),
-    untilTick: rescale(lane.overtaken.untilTick),
-  };
-  const moved = { sentTick: rescale(lane.sentTick), overtaken };
-  return lane.phase === "cooldown" ? { ...lane, ...moved, untilTick: rescale(lane.untilTick) } : { ...lane, ...moved };
-}
-
-/** Ticks of another length: windows begin anew, and what counts ticks is counted in the new ones. */
-function changeInterval(cluster: ClusterState, start: Start): void {
-  const ratio = cluster.intervalMs / start.intervalMs;
-  const rescale = (tick: number) => start.number - Math.ceil((cluster.tick - tick) * ratio);
-  for (const alarm of cluster.alarms.values()) {
-    alarm.anchor = rescale(alarm.anchor);
-    alarm.eventTick = rescale(alarm.eventTick);
-    if (alarm.owed)
-      alarm.owed = { ...alarm.owed, since: rescale(alarm.owed.since), notBefore: rescale(alarm.owed.notBefore) };
-  }
-  cluster.lane = rescaled(cluster.lane, rescale);
-  for (const [name, tick] of cluster.lastOk) cluster.lastOk.set(name, rescale(tick));
-  const counted = (counts: ReadonlyMap<string, number>) =>
-    new Map([...counts].map(([name, ticks]) => [name, Math.floor(ticks * ratio)]));
-  cluster.failing = counted(cluster.failing);
-  cluster.away = counted(cluster.away);
-  cluster.pauses = new Map([...cluster.pauses].map(([direction, until]) => [direction, until && rescale(until)]));
-  const later = (queue: readonly Notice[]) => queue.map((one) => ({ ...one, notBefore: rescale(one.notBefore) }));
-  cluster.notices = new Map([...cluster.notices].map(([receiver, queue]) => [receiver, later(queue)]));
-  cluster.intervalMs = start.intervalMs;
-  emptySeries(cluster);
-  if (cluster.rules) fitSeries(cluster.series, cluster.rules);
 }

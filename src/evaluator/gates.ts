@@ -1,8 +1,9 @@
 /** What holds an action back, each gate with a name and a reason (rules A3, A5, L). */
 
 import type { Gate, Notification } from "../model/decision.ts";
-import type { AlarmState, ClusterState, Owed } from "./cluster.ts";
+import type { AlarmState, ClusterState, Owed, PendingAction } from "./cluster.ts";
 import { pausedBecause } from "./pause.ts";
+import { proportionOf } from "./proportional.ts";
 
 export interface Held {
   readonly gate: Gate;
@@ -16,11 +17,47 @@ export function stillAsks(alarm: AlarmState | undefined, transition: number, not
 
 /** Why an owed action is not sent now, `undefined`: nothing holds it. */
 export function gateOf(cluster: ClusterState, alarm: AlarmState, owed: Owed): Held | undefined {
-  return worldGate(cluster, alarm, owed) ?? waitGate(cluster, owed) ?? laneGate(cluster, owed);
+  return (
+    worldGate(cluster, alarm, owed) ??
+    capacityGate(cluster, alarm, owed) ??
+    waitGate(cluster, owed) ??
+    laneGate(cluster, owed)
+  );
 }
 
-/** The gates that are read again immediately before the socket write: what the world may have changed meanwhile. */
-export function worldGate(cluster: ClusterState, alarm: AlarmState, owed: Pick<Owed, "direction">): Held | undefined {
+/**
+ * Why the claimed attempt of a delivery must not be written now, `undefined`: nothing holds it. Read immediately before
+ * the first byte: what the world may have changed since it was decided.
+ */
+export function heldBecause(cluster: ClusterState, deliveryId: string): string | undefined {
+  const delivery = cluster.deliveries.get(deliveryId);
+  if (delivery?.status !== "claimed") return "the delivery has ended";
+  if (delivery.class === "notice") return undefined;
+  const alarm = cluster.alarms.get(delivery.alarmId);
+  const { lane } = cluster;
+  const { notification, transition } = delivery;
+  if (!alarm || !stillAsks(alarm, transition, notification)) return "the alarm has left the state";
+  if (lane.phase !== "in flight" || lane.deliveryId !== deliveryId) return "the lane has gone on";
+  if (lane.cancelAsked) return "a scale-out goes first";
+  const { current } = lane;
+  const held = worldGate(cluster, alarm, lane) ?? capacityGate(cluster, alarm, { receivers: [current] });
+  return held?.reason ?? tooMany(cluster, alarm, current, notification);
+}
+
+/** The servers that it asks for were counted when it was claimed. */
+function tooMany(
+  cluster: ClusterState,
+  alarm: AlarmState,
+  { action }: PendingAction,
+  { count = 0 }: Notification,
+): string | undefined {
+  const now = proportionOf(cluster, alarm, action);
+  if (now?.count === undefined || count <= now.room) return undefined;
+  return `there is room for ${now.room} servers by now, and it asks for ${count}`;
+}
+
+/** The gates that ask what the cluster is like at the newest tick, and what people say. */
+function worldGate(cluster: ClusterState, alarm: AlarmState, owed: Pick<Owed, "direction">): Held | undefined {
   if (alarm.state === "insufficient data" && owed.direction !== "out") {
     return { gate: "direction", reason: "without data only a scale-out may be sent" };
   }
@@ -60,6 +97,22 @@ function asksOut(alarm: AlarmState): boolean {
   if (alarm.owed?.direction === "out" && !alarm.owed.isRepeat) return true;
   const outward = alarm.alarm.actions.alarm.some((action) => action.class === "control" && action.direction === "out");
   return alarm.state === "alarm" && outward;
+}
+
+/**
+ * There is no room for what a proportional receiver would ask for. It holds the whole action, other receivers too: their
+ * order is a person's, and what is called after another may need what that one did.
+ */
+function capacityGate(
+  cluster: ClusterState,
+  alarm: AlarmState,
+  { receivers }: Pick<Owed, "receivers">,
+): Held | undefined {
+  for (const { action } of receivers) {
+    const asked = proportionOf(cluster, alarm, action);
+    if (asked && asked.count === undefined) return { gate: "capacity", reason: asked.reason };
+  }
+  return undefined;
 }
 
 function waitGate(cluster: ClusterState, owed: Owed): Held | undefined {

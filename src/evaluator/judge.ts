@@ -183,6 +183,12 @@ function mostRecent(points: readonly Datapoint[]): number | null {
   return null;
 }
 
+/** Value of a rule's newest datapoint; `null`: there is none, or it is not known. */
+export function newestOf(rule: ThresholdRule, series: Series, expect: number): number | null {
+  const judgement = judge(rule, series, expect);
+  return judgement.kind === "unknown" ? null : judgement.points.mostRecent;
+}
+
 /** Which servers a rule `per: server` is judged of: those that said anything in the windows it reads, by name. */
 export function serversOf(rule: ThresholdRule, series: Series): readonly (readonly [string, Readings])[] {
   return [...series.servers]

@@ -11,81 +11,23 @@
  * new id, at the alarm's next repeat slot; to one that provably did not run, under the same id, after a wait; to one
  * of which a byte was never written, under a new id; to one that may have run, under a new id, when settling ended
  * without effect. Whether there was an effect is told by a tick that shows all servers; when none comes for as long
- * as settling lasts, it is not waited for any longer.
+ * as settling lasts, it is not waited for any longer. A receiver in shadow is not called, and counts as having accepted.
  */
 
-import type { Direction } from "../model/alarm.ts";
-import type { EffectLabel, Outcome } from "../model/decision.ts";
-import type { AlarmState, Called, Flight, Lane, Overtaken, Owed, PendingAction, Sent, Settling } from "./cluster.ts";
+import type { Delivery, Outcome } from "../model/decision.ts";
+import type { AlarmState, Called, ClusterState, Flight, Owed, PendingAction, Sent } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
-import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
-import { claim, countRepeat, end, newDelivery, put } from "./folding.ts";
-import { gateOf, stillAsks, suppressorOf } from "./gates.ts";
-import { enqueueNotice } from "./notices.ts";
+import { claim, countRepeat, deliveryId, end, newDelivery, put } from "./folding.ts";
+import { gateOf, stillAsks } from "./gates.ts";
 import { afresh, nextSlotTick, owe } from "./owed.ts";
+import { proportionOf } from "./proportional.ts";
 import { waitTicks } from "./retry.ts";
+import { afterPause, overtake } from "./settle.ts";
+import { shadowOf } from "./shadow.ts";
 
-/** Longest that a 403 is taken for a passing fault of the receiver's own authentication, seconds (rule D1). */
+/** Longest that a refusal is taken for a passing fault of the receiver's own authentication, seconds (rule D1). */
 const FORBIDDEN_FOR_S = 600;
-
-/** Moves settling and cooldown on at a tick, before repeats are looked at (rule L2). */
-export function advanceLane(folding: Folding, complete: boolean): void {
-  const { cluster } = folding;
-  const { lane } = cluster;
-  if (lane.phase === "settling") settle(folding, lane, complete);
-  if (cluster.lane.phase === "cooldown") {
-    const { direction, sentTick, untilTick, overtaken } = cluster.lane;
-    const over = Math.max(untilTick, sentTick + cooldownTicks(folding, direction));
-    if (cluster.tick >= over) cluster.lane = afterPause(overtaken);
-  }
-}
-
-/** What follows when a pause is over, or nothing was done that asks for one: that of the action that was overtaken. */
-function afterPause(overtaken: Overtaken | undefined): Lane {
-  return overtaken ? { phase: "cooldown", ...overtaken, overtaken: undefined } : { phase: "idle" };
-}
-
-function settle(folding: Folding, lane: Settling, complete: boolean): void {
-  const { cluster } = folding;
-  const ticks = cluster.tick - lane.sentTick;
-  const settleTicks = ticksOf(cluster.rules?.settleS ?? 0, cluster);
-  const { membersBefore } = lane;
-  const change = complete && membersBefore ? changeSince(membersBefore, cluster.members, lane.direction) : undefined;
-  const effective = change?.kind === "effective";
-  if (!effective && ticks < settleTicks) return;
-  if (!change && lane.unsure.length > 0 && lane.blindTicks < settleTicks) {
-    cluster.lane = { phase: "settling", ...lane, blindTicks: lane.blindTicks + 1 };
-    return;
-  }
-  const effect: EffectLabel = effective ? "effective" : !change || change.kind === "unclear" ? "unclear" : "no_effect";
-  const { alarmId, transition, direction, sentTick, overtaken } = lane;
-  const servers = change?.servers ?? [];
-  folding.decisions.push({ d: "effect", at: cluster.at, alarmId, transition, effect, direction, ticks, servers });
-  cluster.lane = { phase: "cooldown", direction, sentTick, untilTick: sentTick, overtaken };
-  if (effective) return;
-  owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), cluster.tick);
-  if (effect === "no_effect" && lane.unsure.length === 0) tellNoEffect(folding, lane, ticks);
-}
-
-/** Tells those whom the receivers name for the case that an accepted action changed nothing. */
-function tellNoEffect(folding: Folding, { owed, accepted }: Settling, ticks: number): void {
-  const { cluster } = folding;
-  const alarm = cluster.alarms.get(owed.notification.alarmId);
-  if (!alarm || suppressorOf(cluster, alarm) !== undefined) return;
-  for (const { action } of accepted) {
-    for (const notice of action.onNoEffect ?? []) {
-      const waited = (ticks * cluster.intervalMs) / 1000;
-      const reason = `Receiver ${action.receiver} accepted the action, and no server came or went within ${waited} s`;
-      enqueueNotice(folding, alarm, notice, alarm.sends++, { ...owed.notification, reason }, false);
-    }
-  }
-}
-
-function cooldownTicks({ cluster }: Folding, direction: Direction): number {
-  const cooldown = cluster.rules?.cooldownS;
-  return ticksOf((direction === "out" ? cooldown?.out : cooldown?.in) ?? 0, cluster);
-}
 
 /** Sends what is owed as far as gates allow; journals what they hold; drops repeats that they hold. */
 export function offer(folding: Folding): void {
@@ -147,30 +89,6 @@ function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
   call(folding, alarm, sent, first, rest, []);
 }
 
-/**
- * A scale-out goes ahead of what a scale-in may still do: whether that one had an effect will not be known. Its pause
- * goes on afterwards, and where it may not have run at all it is owed again, if its alarm still asks by then.
- */
-function overtake(folding: Folding): Overtaken | undefined {
-  const { cluster, decisions } = folding;
-  const { lane, at } = cluster;
-  if (lane.phase !== "settling" && lane.phase !== "cooldown") return undefined;
-  const { direction, sentTick } = lane;
-  const pauseTicks = cooldownTicks(folding, direction);
-  if (lane.phase === "cooldown") {
-    return { direction, sentTick, untilTick: Math.max(lane.untilTick, sentTick + pauseTicks) };
-  }
-  const { alarmId, transition } = lane;
-  const ticks = cluster.tick - sentTick;
-  decisions.push({ d: "effect", at, alarmId, transition, effect: "unclear", direction, ticks, servers: [] });
-  const settledTick = sentTick + ticksOf(cluster.rules?.settleS ?? 0, cluster);
-  const { membersBefore } = lane;
-  const now = cluster.completeMembers;
-  const seen = membersBefore && now && changeSince(membersBefore, now, direction);
-  if (seen?.kind !== "effective") owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), settledTick);
-  return { direction, sentTick, untilTick: Math.max(settledTick, sentTick + pauseTicks) };
-}
-
 function call(
   folding: Folding,
   alarm: AlarmState,
@@ -181,17 +99,25 @@ function call(
 ): void {
   const { cluster } = folding;
   const fresh = newDelivery(folding, alarm, pending.action, pending.repeat, sent.owed.notification);
-  if (cluster.shadow) {
-    end(folding, cluster.deliveries.get(fresh.id) ?? fresh, "shadow", "shadow mode: nothing is sent");
-    const done = [...called, { pending, outcome: "accepted" as const, waitTicks: 0 }];
+  const counted = withCount(cluster.deliveries.get(fresh.id) ?? fresh, cluster, alarm, pending);
+  const shadow = shadowOf(cluster, alarm.alarm, pending.action);
+  if (shadow !== undefined) {
+    end(folding, counted, "shadow", shadow);
+    const done = [...called, { pending, outcome: "accepted" as const, waitTicks: 0, isShadow: true as const }];
     const [next, ...others] = rest;
     if (next) call(folding, alarm, sent, next, others, done);
     else land(folding, sent, done);
     return;
   }
-  const delivery = claim(folding, cluster.deliveries.get(fresh.id) ?? fresh);
-  const current = { ...pending, attempts: delivery.attempts, firstTick: pending.firstTick ?? cluster.tick };
+  const delivery = claim(folding, counted);
+  const current = { ...pending, attempts: delivery.attempts };
   cluster.lane = { phase: "in flight", ...sent, deliveryId: delivery.id, current, rest, called, cancelAsked: false };
+}
+
+/** How many servers a proportional receiver is asked for is counted anew whenever it is called. */
+function withCount(delivery: Delivery, cluster: ClusterState, alarm: AlarmState, { action }: PendingAction): Delivery {
+  const count = proportionOf(cluster, alarm, action)?.count;
+  return count === undefined ? delivery : { ...delivery, notification: { ...delivery.notification, count } };
 }
 
 /** Folds the outcome of the attempt that the lane awaits. */
@@ -206,12 +132,18 @@ export function laneOutcome(folding: Folding, outcome: Outcome): void {
   const [next, ...rest] = lane.rest;
   const goesOn = next !== undefined && asks && !cluster.stopped && outcome.outcome !== "cancelled";
   if (goesOn && alarm) call(folding, alarm, lane, next, rest, called);
-  else land(folding, lane, [...called, ...lane.rest.map(neverCalled)]);
+  else land(folding, lane, [...called, ...neverCalled(folding, lane)]);
 }
 
-/** Its turn did not come: for it the action was left, as by a gate at the last moment. */
-function neverCalled(pending: PendingAction): Called {
-  return { pending, outcome: "cancelled", waitTicks: 0 };
+/**
+ * Those whose turn did not come: for them the action was left, as by a gate at the last moment; but what had been
+ * tried before provably did not run, and waits on under its id.
+ */
+function neverCalled({ cluster }: Folding, { rest, transition, owed }: Flight): readonly Called[] {
+  return rest.map((pending) => {
+    const id = deliveryId(owed.notification.alarmId, transition, pending.repeat, pending.action.receiver);
+    return { pending, outcome: cluster.deliveries.has(id) ? "not_run" : "cancelled", waitTicks: 0 };
+  });
 }
 
 /** Ends the delivery, or lets it wait where it provably did not run and is still asked for. */
@@ -235,9 +167,10 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
       end(folding, delivery, "superseded", reason);
       return done("cancelled");
     case "not_run": {
-      const forbiddenTicks = cluster.tick - (pending.firstTick ?? cluster.tick);
-      if (outcome.status === 403 && forbiddenTicks >= ticksOf(FORBIDDEN_FOR_S, cluster)) {
-        end(folding, delivery, "rejected", `${reason}, for ${FORBIDDEN_FOR_S} s`);
+      const isForbidden = outcome.status === 401 || outcome.status === 403;
+      const forbiddenSince = isForbidden ? (pending.forbiddenSince ?? cluster.tick) : undefined;
+      if (cluster.tick - (forbiddenSince ?? Infinity) >= ticksOf(FORBIDDEN_FOR_S, cluster)) {
+        end(folding, delivery, "dead", `${reason}, for ${FORBIDDEN_FOR_S} s`);
         return done("rejected");
       }
       if (!asks) {
@@ -245,7 +178,11 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
         return done("rejected");
       }
       put(folding, { ...delivery, status: "waiting", reason });
-      return { pending, outcome: "not_run", waitTicks: waitTicks(cluster, outcome, delivery.attempts) };
+      return {
+        pending: { ...pending, forbiddenSince },
+        outcome: "not_run",
+        waitTicks: waitTicks(cluster, outcome, delivery),
+      };
     }
   }
 }
@@ -258,8 +195,9 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken } = sent;
   const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken, blindTicks: 0 };
   const unsure = of("uncertain");
-  const accepted = of("accepted");
-  const acted = unsure.length + accepted.length > 0;
+  // Of one that was in shadow nobody is told that it had no effect: nothing was sent.
+  const accepted = called.flatMap((one) => (one.outcome === "accepted" && !one.isShadow ? [one.pending] : []));
+  const acted = unsure.length + of("accepted").length > 0;
   cluster.lane = acted ? { phase: "settling", accepted, unsure, ...settling } : afterPause(overtaken);
 
   const busy = of("busy");
@@ -279,5 +217,5 @@ export function laneStart(folding: Folding): void {
   const reason = "the service ended before the outcome was known";
   if (delivery) end(folding, delivery, "uncertain", reason);
   const unknown: Called = { pending: lane.current, outcome: "uncertain", waitTicks: 0 };
-  land(folding, lane, [...lane.called, unknown, ...lane.rest.map(neverCalled)]);
+  land(folding, lane, [...lane.called, unknown, ...neverCalled(folding, lane)]);
 }

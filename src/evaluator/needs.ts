@@ -1,6 +1,6 @@
 /** What windows are computed from: which meters, and how many ticks back. */
 
-import type { ClusterRules, ThresholdRule } from "../model/alarm.ts";
+import type { Alarm, ClusterRules, ThresholdRule } from "../model/alarm.ts";
 import { thresholdRules } from "../model/alarm.ts";
 import { meterNamed } from "../model/meters.ts";
 
@@ -41,6 +41,10 @@ export function looksBack({ treatMissingData, datapointsToAlarm, evaluationPerio
   return treatMissingData === "missing" && datapointsToAlarm === evaluationPeriods;
 }
 
+function scalesInProportion({ actions }: Alarm): boolean {
+  return Object.values(actions).some((list) => list.some(({ scale }) => scale !== undefined));
+}
+
 /** All that the rules of a cluster read. */
 export function needsOf(
   rules: ClusterRules,
@@ -57,5 +61,6 @@ export function needsOf(
     else into.increases.add(counter);
     if (rule.per === "active_server") own.values.add(ACTIVE_METER);
   }
+  if (rules.alarms.some(scalesInProportion)) own.values.add(ACTIVE_METER);
   return { ticks, own, server };
 }

@@ -6,32 +6,55 @@
 import { withEntry, withoutEntry } from "../lib/maps.ts";
 import type { Action } from "../model/alarm.ts";
 import type { Delivery, Notification, Outcome } from "../model/decision.ts";
-import type { AlarmState, Notice } from "./cluster.ts";
+import type { AlarmState, ClusterState, Notice } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { claim, end, newDelivery, put } from "./folding.ts";
 import { waitTicks } from "./retry.ts";
+import { actionNamed, shadowOf } from "./shadow.ts";
 
-/** Puts a notice at the end of its receiver's queue; a repeat takes the place of one that is still there. */
+/** What a notice tells of a state: that it was entered, that it goes on, or that an action in it had no effect. */
+type Telling = "news" | "repeat" | "no effect";
+
+/** Puts a notice at the end of its receiver's queue; what goes on takes the place of what it told before. */
 export function enqueueNotice(
   folding: Folding,
   alarm: AlarmState,
   action: Action,
   repeat: number,
   notification: Notification,
-  isRepeat: boolean,
+  telling: Telling,
 ): void {
   const { cluster } = folding;
   const queue = cluster.notices.get(action.receiver) ?? [];
-  const stale = queue.filter((one) => isRepeat && isWaitingRepeat(one, alarm.alarm.id));
+  const stale = queue.filter((one) => isReplaced(one, alarm, telling, cluster.at));
   for (const { delivery } of stale) end(folding, delivery, "superseded", "replaced by the next repeat");
   const delivery = put(folding, newDelivery(folding, alarm, action, repeat, notification));
-  const notice: Notice = { delivery, maxAgeS: action.maxAgeS, notBefore: -Infinity, isRepeat };
-  const rest = queue.filter((one) => !stale.includes(one));
-  cluster.notices = withEntry(cluster.notices, action.receiver, [...rest, notice]);
+  const notice: Notice = {
+    delivery,
+    maxAgeS: action.maxAgeS,
+    notBefore: -Infinity,
+    isRepeat: telling === "repeat",
+    ...(telling === "no effect" ? { isNoEffect: true } : {}),
+  };
+  const [head, ...others] = [...queue.filter((one) => !stale.includes(one)), notice];
+  // The receiver is left alone for as long as was said, whichever notice is the next now.
+  const wait = Math.max(...stale.map(({ notBefore }) => notBefore));
+  const next = head && wait > head.notBefore ? { ...head, notBefore: wait } : head;
+  cluster.notices = withEntry(cluster.notices, action.receiver, next ? [next, ...others] : others);
 }
 
-function isWaitingRepeat({ delivery, isRepeat }: Notice, alarmId: string): boolean {
-  return isRepeat && delivery.alarmId === alarmId && delivery.status === "waiting";
+function isReplaced(one: Notice, { alarm }: AlarmState, telling: Telling, at: number): boolean {
+  const { delivery } = one;
+  if (delivery.status !== "waiting" || delivery.alarmId !== alarm.id) return false;
+  switch (telling) {
+    case "news":
+      return false;
+    case "repeat":
+      return one.isRepeat;
+    case "no effect":
+      // Several receivers of one action may have had none.
+      return one.isNoEffect === true && delivery.createdAt !== at;
+  }
 }
 
 /** Claims the head of each queue that may go. */
@@ -40,34 +63,46 @@ export function pumpNotices(folding: Folding): void {
   for (const [receiver, queue] of cluster.notices) {
     let rest = queue;
     for (let head = rest[0]; head && head.delivery.status === "waiting"; head = rest[0]) {
-      const dropped = whyNot(folding, head);
-      if (dropped) {
-        const [how, reason] = dropped;
-        end(folding, head.delivery, how, reason);
-        if (how === "expired") forgetTelling(folding, head.delivery);
-        rest = rest.slice(1);
-        continue;
-      }
-      if (cluster.shadow) {
-        end(folding, head.delivery, "shadow", "shadow mode: nothing is sent");
-        rememberTelling(folding, head.delivery);
-        rest = rest.slice(1);
-        continue;
-      }
-      if (cluster.tick < head.notBefore) break;
-      rest = [{ ...head, delivery: claim(folding, head.delivery) }, ...rest.slice(1)];
+      const gone = leave(folding, head);
+      if (!gone && cluster.tick < head.notBefore) break;
+      rest = gone ? rest.slice(1) : [{ ...head, delivery: claim(folding, head.delivery) }, ...rest.slice(1)];
     }
-    if (rest === queue && rest.length > 0) continue;
-    cluster.notices =
-      rest.length > 0 ? withEntry(cluster.notices, receiver, rest) : withoutEntry(cluster.notices, receiver);
+    if (rest !== queue || rest.length === 0) keep(cluster, receiver, rest);
   }
 }
 
-function whyNot(folding: Folding, { delivery, maxAgeS }: Notice): readonly ["expired" | "dropped", string] | undefined {
+function keep(cluster: ClusterState, receiver: string, queue: readonly Notice[]): void {
+  cluster.notices =
+    queue.length > 0 ? withEntry(cluster.notices, receiver, queue) : withoutEntry(cluster.notices, receiver);
+}
+
+/** Ends a notice that is not to be sent, or not any more. Returns whether it was one. */
+function leave(folding: Folding, notice: Notice): boolean {
   const { cluster } = folding;
-  if (cluster.at - delivery.createdAt > maxAgeS * 1000) return ["expired", `not delivered within ${maxAgeS} s`];
+  const { delivery } = notice;
+  const dropped = whyNot(folding, notice);
+  if (dropped) {
+    const [how, reason] = dropped;
+    end(folding, delivery, how, reason);
+    if (how === "expired") forgetTelling(folding, delivery);
+    return true;
+  }
+  const alarm = cluster.alarms.get(delivery.alarmId)?.alarm;
+  const shadow = shadowOf(cluster, alarm, alarm && actionNamed(alarm, delivery.receiver));
+  if (shadow === undefined) return false;
+  end(folding, delivery, "shadow", shadow);
+  rememberTelling(folding, delivery);
+  return true;
+}
+
+function whyNot(
+  { cluster }: Folding,
+  { delivery, maxAgeS, askedAt }: Notice,
+): readonly ["expired" | "dropped", string] | undefined {
+  if (cluster.at - (askedAt ?? delivery.createdAt) > maxAgeS * 1000)
+    return ["expired", `not delivered within ${maxAgeS} s`];
   const told = cluster.alarms.get(delivery.alarmId)?.told.get(delivery.receiver);
-  if (delivery.notification.current === "ok" && told === false)
+  if (askedAt === undefined && delivery.notification.current === "ok" && told === false)
     return ["dropped", "the receiver was never told of the alarm"];
   return undefined;
 }
@@ -75,34 +110,53 @@ function whyNot(folding: Folding, { delivery, maxAgeS }: Notice): readonly ["exp
 /** Folds the outcome of a notice's attempt. */
 export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Outcome): void {
   const { cluster } = folding;
-  const queue = cluster.notices.get(delivery.receiver) ?? [];
-  const keep = (rest: readonly Notice[]) => {
-    cluster.notices = withEntry(cluster.notices, delivery.receiver, rest);
-  };
-  const [head, ...rest] = queue;
+  const { receiver } = delivery;
+  const [head, ...rest] = cluster.notices.get(receiver) ?? [];
   if (head?.delivery.id !== delivery.id) return;
   switch (outcome.outcome) {
     case "accepted":
       end(folding, delivery, "delivered", outcome.reason);
       rememberTelling(folding, delivery);
-      keep(rest);
+      keep(cluster, receiver, rest);
       return;
     case "busy":
     case "rejected":
       end(folding, delivery, "rejected", outcome.reason);
       forgetTelling(folding, delivery);
-      keep(rest);
+      keep(cluster, receiver, rest);
       return;
     case "not_run":
     case "uncertain":
     case "cancelled": {
-      // What may have run is sent again under the same id: the receiver can tell.
-      const waiting = put(folding, { ...delivery, status: "waiting", reason: outcome.reason });
-      const notBefore = cluster.tick + waitTicks(cluster, outcome, delivery.attempts);
-      keep([{ ...head, delivery: waiting, notBefore }, ...rest]);
+      if (outcome.outcome === "uncertain") mayKnow(folding, delivery);
+      const notBefore = cluster.tick + waitTicks(cluster, outcome, delivery);
+      keep(cluster, receiver, waitAgain(folding, head, rest, { reason: outcome.reason, notBefore }));
       return;
     }
   }
+}
+
+/**
+ * The queue with its head waiting once more, under the same id: the receiver can tell. A repeat gives way to one that
+ * came behind it meanwhile.
+ */
+function waitAgain(
+  folding: Folding,
+  head: Notice,
+  rest: readonly Notice[],
+  { reason, notBefore }: { readonly reason: string; readonly notBefore: number },
+): readonly Notice[] {
+  const { delivery } = head;
+  const isReplaced = head.isRepeat && rest.some((one) => one.isRepeat && one.delivery.alarmId === delivery.alarmId);
+  if (!isReplaced)
+    return [{ ...head, delivery: put(folding, { ...delivery, status: "waiting", reason }), notBefore }, ...rest];
+  end(folding, delivery, "superseded", "replaced by the next repeat");
+  return rest.map((one, place) => (place === 0 ? { ...one, notBefore: Math.max(one.notBefore, notBefore) } : one));
+}
+
+/** Nobody knows whether it arrived: if it did, the receiver waits for the return to ok. */
+function mayKnow(folding: Folding, delivery: Delivery): void {
+  if (delivery.notification.current !== "ok") rememberTelling(folding, delivery);
 }
 
 /** The receiver has learnt that the alarm is not ok, or that it is again. */
@@ -113,9 +167,9 @@ function rememberTelling(folding: Folding, { notification, receiver, alarmId }: 
   alarm.told = isOk ? withoutEntry(alarm.told, receiver) : withEntry(alarm.told, receiver, true);
 }
 
-/** The receiver did not learn of a state that is not ok: unless it learnt of another, the return to ok is no news. */
-function forgetTelling(folding: Folding, { notification, receiver, alarmId, repeat }: Delivery): void {
-  const alarm = folding.cluster.alarms.get(alarmId);
+/** The receiver did not learn of a state that is not ok: unless it may know of another, the return to ok is no news. */
+export function forgetTelling({ cluster }: Folding, { notification, receiver, alarmId, repeat }: Delivery): void {
+  const alarm = cluster.alarms.get(alarmId);
   if (alarm && notification.current !== "ok" && repeat === 0 && !alarm.told.get(receiver))
     alarm.told = withEntry(alarm.told, receiver, false);
 }
@@ -130,15 +184,10 @@ export function forgetNotice(alarm: AlarmState, receivers: readonly Action[], { 
 /** Rule D3 for notices: those that were claimed are sent again, with their ids. */
 export function noticesStart(folding: Folding): void {
   for (const [receiver, queue] of folding.cluster.notices) {
-    const waiting = queue.map((notice) => {
-      if (notice.delivery.status !== "claimed") return notice;
-      const reason = "the service ended before the outcome was known";
-      return {
-        ...notice,
-        delivery: put(folding, { ...notice.delivery, status: "waiting", reason }),
-        notBefore: -Infinity,
-      };
-    });
-    folding.cluster.notices = withEntry(folding.cluster.notices, receiver, waiting);
+    const [head, ...rest] = queue;
+    if (head?.delivery.status !== "claimed") continue;
+    mayKnow(folding, head.delivery);
+    const reason = "the service ended before the outcome was known";
+    keep(folding.cluster, receiver, waitAgain(folding, head, rest, { reason, notBefore: -Infinity }));
   }
 }

@@ -27,7 +27,7 @@ import type { ClusterState } from "./cluster.ts";
 import { combine } from "./combine.ts";
 import type { Folded } from "./fold.ts";
 import { fold } from "./fold.ts";
-import { stillAsks, worldGate } from "./gates.ts";
+import { heldBecause } from "./gates.ts";
 import type { Seal, Sealer } from "./sealing.ts";
 import { saveCluster } from "./snapshot.ts";
 
@@ -119,16 +119,7 @@ export class ClusterRunner {
 
   /** Why a claimed delivery must not be written now (rule A5), `undefined`: nothing holds it. */
   heldBecause(deliveryId: string): string | undefined {
-    const { cluster } = this;
-    const delivery = cluster.deliveries.get(deliveryId);
-    if (delivery?.status !== "claimed") return "the delivery has ended";
-    if (delivery.class === "notice") return undefined;
-    const alarm = cluster.alarms.get(delivery.alarmId);
-    const { lane } = cluster;
-    if (!alarm || !stillAsks(alarm, delivery.transition, delivery.notification)) return "the alarm has left the state";
-    if (lane.phase !== "in flight" || lane.deliveryId !== deliveryId) return "the lane has gone on";
-    if (lane.cancelAsked) return "a scale-out goes first";
-    return worldGate(cluster, alarm, { direction: lane.direction })?.reason;
+    return heldBecause(this.cluster, deliveryId);
   }
 
   #run(): void {
@@ -261,13 +252,17 @@ export class ClusterRunner {
       if (decision.d === "cancel") dispatcher.cancel(decision.delivery);
       if (decision.d === "source") this.#ports.sealer.forget(clusterId, decision.source);
       if (decision.d !== "send" || this.#closed) continue;
-      const { delivery: deliveryId, attempt, receiver, notification } = decision;
+      const { delivery: deliveryId, attempt, receiver, direction, transition, repeat, at, notification } = decision;
       dispatcher.dispatch({
         clusterId,
         deliveryId,
         attempt,
         receiver,
         control: decision.class === "control",
+        direction,
+        transition,
+        repeat,
+        at,
         notification,
       });
     }

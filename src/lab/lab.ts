@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { App } from "../app.ts";
 import { startApp } from "../app.ts";
+import { ruleDefaults } from "../config/ruleDefaults.ts";
 import { loadRules } from "../config/rules.ts";
 import { loadSettings } from "../config/settings.ts";
 import { silentLogger } from "../lib/log.ts";
@@ -59,13 +60,7 @@ export async function runLab(options: LabOptions): Promise<boolean> {
   const config = writeLabFiles(folder, haproxy.socket, { in: scaler.url("in"), out: scaler.url("out") });
   const { settings } = loadSettings(config, folder);
   if (!settings) throw new Error("the lab's own tocsin.yaml is wrong");
-  const defaults = {
-    repeatIntervalS: settings.repeatIntervalS,
-    timeoutS: settings.notifier.timeoutS,
-    intervalS: settings.intervalMs / 1000,
-    environment,
-  };
-  const { clusters } = loadRules([settings.rulesPath], folder, defaults);
+  const { clusters } = loadRules([settings.rulesPath], folder, ruleDefaults(settings, environment));
   const watch = new Watch();
   const onDecision = (_clusterId: string, decision: Decision) => {
     timeline.decision(decision);

@@ -59,6 +59,10 @@ export interface Action {
   readonly maxAgeS: number;
   /** Notice receivers that are told when a control action had no effect (rule L4). */
   readonly onNoEffect?: readonly Action[];
+  /** Everything but the POST: it counts as accepted. */
+  readonly shadow?: true;
+  /** The body says by how many servers: worked out from how far the value is from the threshold. */
+  readonly scale?: "proportional";
 }
 
 /** Only within such a stretch is an alarm evaluated: Aodh's time constraints, with its words. */
@@ -159,6 +163,8 @@ export interface Alarm {
   readonly repeatStates: readonly State[];
   /** Most repeats of one transition; `undefined`: no limit. */
   readonly maxRepeats: number | undefined;
+  /** All its actions are in shadow. */
+  readonly shadow?: true;
   readonly actions: Readonly<Record<State, readonly Action[]>>;
 }
 

@@ -23,9 +23,15 @@ export type OutcomeKind =
 
 /** Facts of an attempt that are kept for people and never read by the fold. */
 export interface AttemptDetail {
-  /** Wall clock of the attempt's start, epoch ms. */
+  /** Wall clock of the attempt's start, epoch ms: it waited for its turn before that. */
   readonly startedAt: number;
+  /** From the claim to the start: for a turn among the requests to the same origin. */
+  readonly waitMs?: number;
+  /** From the start to a connection, TLS included. */
   readonly connectMs?: number;
+  /** From the start to the answer's head. */
+  readonly firstByteMs?: number;
+  /** From the start to the end of what was read of the answer. */
   readonly totalMs: number;
   /** First 2 kB of the answer. */
   readonly answer?: string;
@@ -74,7 +80,11 @@ export type Command =
       readonly direction?: PauseDirection;
       readonly forS?: number;
     }
-  | { readonly kind: "command"; readonly command: "resume"; readonly direction?: PauseDirection };
+  | { readonly kind: "command"; readonly command: "resume"; readonly direction?: PauseDirection }
+  /** A delivery, as the ledger has it, is made again: a notice under its id, an action only where it is still asked for. */
+  | { readonly kind: "command"; readonly command: "retry"; readonly delivery: Delivery }
+  /** A delivery that waits is given up; one that has ended needs nobody any more. */
+  | { readonly kind: "command"; readonly command: "drop"; readonly delivery: Delivery };
 
 export type PauseDirection = "in" | "out";
 
@@ -126,6 +136,8 @@ export interface Notification {
   readonly current: State;
   readonly reason: string;
   readonly reasonData: ReasonData;
+  /** By how many servers, for receivers that scale in proportion. */
+  readonly count?: number;
 }
 
 /** How a delivery ended (rule D6). */
@@ -136,24 +148,31 @@ export type DeliveryEnd =
   | "superseded"
   | "expired"
   | "rejected"
+  /** Proved not to have run, and given up. */
+  | "dead"
   | "dropped"
   /** Decided in shadow mode: nothing was sent. */
   | "shadow";
 
 /** Why an action waits: a closed set, each explained by its `reason`. */
-export type Gate =
-  /** The alarm is not evaluated: it is disabled, or outside its time constraints. */
-  | "enabled"
-  | "time_constraint"
-  | "suppressor"
-  | "pause"
-  | "evidence"
-  | "opposite"
-  | "lane"
-  | "cooldown"
-  | "backoff"
-  | "direction"
-  | "max_repeats";
+export const GATES = [
+  // The alarm is not evaluated: it is disabled, or outside its time constraints.
+  "enabled",
+  "time_constraint",
+  "suppressor",
+  "pause",
+  "evidence",
+  "opposite",
+  // A proportional action has no room: the cluster is as large, or as small, as it may be.
+  "capacity",
+  "lane",
+  "cooldown",
+  "backoff",
+  "direction",
+  "max_repeats",
+] as const;
+
+export type Gate = (typeof GATES)[number];
 
 /** Whether the cluster changed after an action (rule L4). */
 export type EffectLabel = "effective" | "unclear" | "no_effect";

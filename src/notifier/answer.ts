@@ -2,6 +2,7 @@
 
 import { systemCode } from "../lib/errors.ts";
 import type { OutcomeKind } from "../model/decision.ts";
+import { AddressRefused } from "./lookup.ts";
 
 export interface Meaning {
   readonly outcome: OutcomeKind;
@@ -27,13 +28,24 @@ export function meaningOfStatus(status: number, control: boolean): Meaning {
 /** Faults of a certificate: no retry changes them until somebody changes the configuration. */
 const TLS_FAULT = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
+const CANNOT_BE_MADE: ReadonlySet<string> = new Set([
+  "UND_ERR_INVALID_ARG",
+  "UND_ERR_NOT_SUPPORTED",
+  "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH",
+]);
+
+const TLS_ALERT = /^ERR_SSL_.*_ALERT_/;
+
 /** What an error means: before the connection stood nothing can have run; after it, anything can. */
 export function meaningOfError(error: unknown, connected: boolean): Meaning {
   const code = systemCode(error) ?? "error";
+  // An alert is a refusal of the connection: with TLS 1.3 that of a client's certificate comes late.
+  if (TLS_ALERT.test(code)) return { outcome: "rejected", reason: `TLS: the receiver refuses the connection: ${code}` };
   if (connected) return { outcome: "uncertain", reason: `no answer: ${code}` };
+  if (error instanceof AddressRefused) return { outcome: "rejected", reason: error.message };
   if (TLS_FAULT.test(code)) return { outcome: "rejected", reason: `TLS: ${code}` };
   // A request that cannot be made: a bad header or path.
-  if (code === "UND_ERR_INVALID_ARG")
+  if (CANNOT_BE_MADE.has(code))
     return { outcome: "rejected", reason: "the request cannot be made: a bad header or URL" };
   return { outcome: "not_run", reason: `no connection: ${code}` };
 }

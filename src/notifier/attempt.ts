@@ -1,24 +1,29 @@
-import { buildConnector, Client } from "undici";
+import type { Dispatcher } from "undici";
 import type { OutcomeKind } from "../model/decision.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Timer } from "../ports.ts";
 import { meaningOfError, meaningOfStatus, retryAfterS } from "./answer.ts";
-import type { RequestTarget } from "./request.ts";
+import type { Connection } from "./connections.ts";
+
+/** What is written. */
+export interface Post {
+  /** Path and query as written. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
 
 export interface AttemptOptions {
   readonly clock: Clock;
   readonly parseDate: (text: string) => number;
-  readonly connectTimeoutMs: number;
   /** For the whole attempt, to the end of the answer's head. */
   readonly timeoutMs: number;
   readonly control: boolean;
-  /** PEM of the authority to trust instead of the system's. */
-  readonly ca: string | undefined;
-  /** Whether the receiver is asked to keep the connection; it is closed here all the same. */
+  /** Whether the receiver is asked to keep the connection. */
   readonly keepAlive: boolean;
   /** Read immediately before the first byte is written: why not to write it, or `undefined`. */
   readonly heldBecause: () => string | undefined;
-  /** Ends the attempt from outside. */
-  readonly signal: AbortSignal;
+  /** Given what ends the attempt from outside, while it lasts. Returns what takes it back. */
+  readonly onStop: (end: () => void) => () => void;
 }
 
 export interface AttemptResult {
@@ -26,107 +31,159 @@ export interface AttemptResult {
   readonly reason: string;
   readonly status?: number;
   readonly retryAfterS?: number;
+  /** Absent: no connection stood, and nothing was written. */
   readonly connectMs?: number;
+  readonly firstByteMs?: number;
   readonly totalMs: number;
   readonly answer?: string;
   readonly requestId?: string;
+  /** Nothing was even connected to: something that it needs first was not to be had. */
+  readonly isUntried?: true;
 }
 
-/** The answer is read so far, and of it so much is kept. */
+/** The answer is read so far and for so long after its head, and of it so much is kept. */
 const READ_BYTES = 64 * 1024;
+const READ_MS = 1000;
 const KEPT_BYTES = 2 * 1024;
 
-class Held extends Error {}
-
 /**
- * One POST on a fresh connection, whatever comes of it: never throws. Redirects are not followed. The gates are
- * read when the connection stands, so that nothing is written that was called off while it was made.
+ * One POST, whatever comes of it: never rejects. Redirects are not followed. The gates are read when the connection
+ * stands, so that nothing is written that was called off while it was made.
  */
-export async function attempt(
-  target: RequestTarget,
-  headers: Readonly<Record<string, string>>,
-  body: Buffer,
-  options: AttemptOptions,
-): Promise<AttemptResult> {
-  const { clock, connectTimeoutMs, timeoutMs, control, ca, keepAlive, heldBecause, signal } = options;
-  const startedMs = clock.monotonic();
-  let connectMs: number | undefined;
-  const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...(ca === undefined ? {} : { ca }) });
-  const deadline = new AbortController();
-  const timer = clock.after(timeoutMs, () => deadline.abort(new Error(`timeout after ${timeoutMs} ms`)));
-  const passed = () => ({ totalMs: clock.monotonic() - startedMs, ...(connectMs === undefined ? {} : { connectMs }) });
-  let client: Client | undefined;
-  try {
-    client = new Client(target.origin, {
-      // 0 says `connection: close`.
-      pipelining: keepAlive ? 1 : 0,
-      allowH2: false,
-      // The attempt's own deadline rules; undici's coarser timers must not come first.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: (connectOptions, done) =>
-        connector(connectOptions, (...result) => {
-          if (result[0] !== null) return done(...result);
-          const held = heldBecause();
-          if (held === undefined) {
-            connectMs = clock.monotonic() - startedMs;
-            return done(...result);
-          }
-          result[1].destroy();
-          return done(new Held(held), null);
-        }),
-    });
-    const answer = await client.request({
-      method: "POST",
-      path: target.path,
-      headers,
-      body,
-      reset: !keepAlive,
-      signal: AbortSignal.any([signal, deadline.signal]),
-    });
-    const { statusCode: status, headers: answered } = answer;
-    const text = await readSome(answer.body);
-    const after = retryAfterS(first(answered["retry-after"]), options.parseDate, clock.now());
-    const requestId = first(answered["x-openstack-request-id"]);
-    return {
+export function attempt(connection: Connection, post: Post, options: AttemptOptions): Promise<AttemptResult> {
+  return new Promise<AttemptResult>((resolve) => {
+    const exchange = new Exchange(connection, options, resolve);
+    const { path, headers, body } = post;
+    const { keepAlive } = options;
+    try {
+      connection.dispatcher.dispatch({ method: "POST", path, headers, body, reset: !keepAlive }, exchange);
+    } catch (error) {
+      exchange.onResponseError(undefined, error as Error);
+    }
+  });
+}
+
+const OVER = new Error("the attempt is over");
+
+/** The state of one attempt: before the connection stands, the request written, the head come, over. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #connection: Connection;
+  readonly #options: AttemptOptions;
+  readonly #startedMs: number;
+  #resolve: ((result: AttemptResult) => void) | undefined;
+  #timer: Timer;
+  #controller: Dispatcher.DispatchController | undefined;
+  #connectMs: number | undefined;
+  #head: { readonly status: number; readonly headers: Headers; readonly firstByteMs: number } | undefined;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  /** The connection has nothing more to do with it. */
+  #isOver = false;
+  readonly #unlisten: () => void;
+
+  constructor(connection: Connection, options: AttemptOptions, resolve: (result: AttemptResult) => void) {
+    const { clock, onStop, timeoutMs } = options;
+    this.#connection = connection;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#startedMs = clock.monotonic();
+    this.#timer = clock.after(timeoutMs, () => this.#late());
+    this.#unlisten = onStop(() => this.#stopped());
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    const held = this.#resolve ? this.#options.heldBecause() : "the attempt is over";
+    if (held === undefined) {
+      this.#connectMs = this.#passedMs();
+      return;
+    }
+    this.#end({ outcome: "cancelled", reason: held });
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    // What is only information comes before the answer.
+    if (status < 200 || !this.#resolve) return;
+    this.#head = { status, headers, firstByteMs: this.#passedMs() };
+    this.#timer.cancel();
+    this.#timer = this.#options.clock.after(READ_MS, () => this.#answered());
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#bytes < KEPT_BYTES) this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= READ_BYTES) this.#answered();
+  }
+
+  onResponseEnd(): void {
+    this.#isOver = true;
+    this.#answered();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    this.#isOver = true;
+    // The head said it all: a body that breaks off changes nothing.
+    if (this.#head) this.#answered();
+    else this.#end(meaningOfError(error, this.#connectMs !== undefined));
+  }
+
+  #answered(): void {
+    if (!this.#head) {
+      this.#end({ outcome: "uncertain", reason: "no answer: it ended before its head" });
+      return;
+    }
+    const { status, headers, firstByteMs } = this.#head;
+    const { control, parseDate, clock } = this.#options;
+    const after = retryAfterS(first(headers["retry-after"]), parseDate, clock.now());
+    const requestId = first(headers["x-openstack-request-id"]);
+    this.#end({
       ...meaningOfStatus(status, control),
       status,
-      ...passed(),
-      answer: text,
+      firstByteMs,
+      answer: Buffer.concat(this.#chunks).subarray(0, KEPT_BYTES).toString("utf8"),
       ...(after === undefined ? {} : { retryAfterS: after }),
       ...(requestId === undefined ? {} : { requestId }),
-    };
-  } catch (error) {
-    if (error instanceof Held) return { outcome: "cancelled", reason: error.message, ...passed() };
-    const connected = connectMs !== undefined;
-    if (signal.aborted && !connected) return { outcome: "cancelled", reason: String(signal.reason), ...passed() };
-    if (signal.aborted || deadline.signal.aborted) {
-      const reason = signal.aborted ? "the service stopped before an answer" : `no answer within ${timeoutMs} ms`;
-      return { outcome: connected ? "uncertain" : "not_run", reason, ...passed() };
+    });
+  }
+
+  #late(): void {
+    const { timeoutMs } = this.#options;
+    if (this.#connectMs === undefined)
+      this.#end({ outcome: "not_run", reason: `no connection within ${timeoutMs} ms` });
+    else this.#end({ outcome: "uncertain", reason: `no answer within ${timeoutMs} ms` });
+  }
+
+  #stopped(): void {
+    if (this.#head) {
+      this.#answered();
+      return;
     }
-    return { ...meaningOfError(error, connected), ...passed() };
-  } finally {
-    timer.cancel();
-    client?.destroy().catch(() => {});
+    if (this.#connectMs === undefined)
+      this.#end({ outcome: "cancelled", reason: "the service stopped before anything was sent" });
+    else this.#end({ outcome: "uncertain", reason: "the service stopped before an answer" });
+  }
+
+  #passedMs(): number {
+    return this.#options.clock.monotonic() - this.#startedMs;
+  }
+
+  #end(result: Omit<AttemptResult, "totalMs">): void {
+    const resolve = this.#resolve;
+    if (!resolve) return;
+    this.#resolve = undefined;
+    this.#timer.cancel();
+    this.#unlisten();
+    const connectMs = this.#connectMs;
+    resolve({ ...result, ...(connectMs === undefined ? {} : { connectMs }), totalMs: this.#passedMs() });
+    if (this.#isOver) return;
+    // Whatever is still to come is of no use, and in the way of the next request of a connection that is kept.
+    if (this.#controller) this.#controller.abort(OVER);
+    else this.#connection.abandon();
   }
 }
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 function first(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
-}
-
-/** The beginning of an answer. Its status is known: a body that breaks off or never ends changes nothing. */
-async function readSome(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= READ_BYTES) break;
-    }
-  } catch {
-    // The head said it all.
-  }
-  return Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString("utf8");
 }

@@ -1,50 +1,57 @@
 /**
  * The notifier: sends claimed attempts and reports what became of each. It decides nothing: order, retries and
- * claims are the evaluator's. It bounds how many requests are under way, in all and for each origin.
+ * claims are the evaluator's. It bounds how many requests are under way, and leaves alone what keeps failing.
  */
 
 import { messageOf } from "../lib/errors.ts";
-import type { Clock, Dispatch, Dispatcher, Logger, OutcomeSink, ReceiverDirectory, ReceiverTarget } from "../ports.ts";
+import type { Clock, Dispatch, Dispatcher, Logger, OutcomeSink, ReceiverDirectory } from "../ports.ts";
 import type { AttemptResult } from "./attempt.ts";
-import { attempt } from "./attempt.ts";
-import { aodhBody, requestHeaders, splitUrl } from "./request.ts";
-import { signature } from "./signature.ts";
+import type { BreakerState } from "./breaker.ts";
+import { Breaker } from "./breaker.ts";
+import type { SenderOptions } from "./sender.ts";
+import { Sender } from "./sender.ts";
+import type { Reach, TurnLimits } from "./turns.ts";
+import { Turns } from "./turns.ts";
 
-export interface NotifierOptions {
+export interface NotifierOptions extends SenderOptions, TurnLimits {
   readonly clock: Clock;
-  readonly parseDate: (text: string) => number;
   readonly log: Logger;
   readonly receivers: ReceiverDirectory;
-  readonly version: string;
-  readonly connectTimeoutMs: number;
-  /** Requests under way at most, in all. */
-  readonly concurrency: number;
-  /** Requests under way at most to one origin. */
-  readonly perOrigin: number;
 }
 
-interface Job {
-  readonly dispatch: Dispatch;
-  readonly origin: string;
-  readonly run: () => Promise<void>;
+interface Waited extends AttemptResult {
+  readonly waitMs?: number;
 }
 
-const STOPPED = "the service stopped before anything was sent";
+const STOPPED: AttemptResult = {
+  outcome: "cancelled",
+  reason: "the service stopped before anything was sent",
+  totalMs: 0,
+};
 
 export class Notifier implements Dispatcher {
   readonly #options: NotifierOptions;
+  readonly #sender: Sender;
+  readonly #turns: Turns;
   #sink: OutcomeSink | undefined;
-  readonly #waiting: Job[] = [];
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #byOrigin = new Map<string, number>();
+  /** Deliveries that wait for their turn or are under way. */
+  readonly #open = new Set<string>();
   readonly #cancelled = new Set<string>();
+  /** Of receivers that failed lately. */
+  readonly #breakers = new Map<string, Breaker>();
   /** What each receiver's last attempt failed of: told once for each change. */
   readonly #failing = new Map<string, string>();
-  readonly #abort = new AbortController();
   #stopping = false;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
+    this.#sender = new Sender(options);
+    this.#turns = new Turns(options.clock, options);
+  }
+
+  /** What is behind it: for a test of a receiver, outside of the ledger. */
+  get sender(): Sender {
+    return this.#sender;
   }
 
   /** Where outcomes go; to be called before the first dispatch. */
@@ -53,30 +60,62 @@ export class Notifier implements Dispatcher {
   }
 
   dispatch(dispatch: Dispatch): void {
+    const { clock, receivers } = this.#options;
+    const { clusterId, receiver } = dispatch;
+    const askedMs = clock.monotonic();
+    this.#open.add(dispatch.deliveryId);
     if (this.#stopping) {
-      this.#report(dispatch, { outcome: "cancelled", reason: STOPPED, totalMs: 0 });
+      this.#report(dispatch, STOPPED);
       return;
     }
-    let origin = "";
-    let run: Job["run"];
-    try {
-      const target = this.#options.receivers.resolve(dispatch.clusterId, dispatch.receiver);
-      const split = target && splitUrl(target.url);
-      if (!target || !split)
-        throw new Error(target ? "its URL is not http(s)" : "no rule file has such a receiver any more");
-      origin = split.origin;
-      run = () => this.#send(dispatch, () => this.#post(dispatch, split, target));
-    } catch (error) {
-      const reason = `receiver ${dispatch.receiver}: ${messageOf(error)}`;
-      run = () => this.#send(dispatch, async () => ({ outcome: "rejected", reason, totalMs: 0 }));
+    const restMs = this.#breakers.get(keyOf(dispatch))?.restMs(askedMs) ?? 0;
+    if (restMs > 0) {
+      this.#report(dispatch, leftAlone(`receiver ${receiver}`, restMs));
+      return;
     }
-    this.#waiting.push({ dispatch, origin, run });
-    this.#next();
+    let send: () => Promise<AttemptResult>;
+    let origin = "";
+    try {
+      const target = receivers.resolve(clusterId, receiver);
+      if (!target) throw new Error("no rule file has such a receiver any more");
+      ({ origin, send } = this.#sender.prepare(dispatch, target, () => this.#heldBecause(dispatch)));
+    } catch (error) {
+      const reason = `receiver ${receiver}: ${messageOf(error)}`;
+      send = async () => ({ outcome: "rejected", reason, totalMs: 0 });
+    }
+    this.#turns.add({
+      origin,
+      isUrgent: dispatch.control,
+      run: async () => {
+        const waitMs = clock.monotonic() - askedMs;
+        const held = this.#heldBecause(dispatch);
+        const result: AttemptResult =
+          held === undefined ? await send() : { outcome: "cancelled", reason: held, totalMs: 0 };
+        this.#report(dispatch, { ...result, waitMs });
+        return this.#reached(dispatch, result);
+      },
+      refuse: (why, restMs) => this.#report(dispatch, why === "no turn" ? noTurn(restMs) : leftAlone(origin, restMs)),
+      drop: () => this.#report(dispatch, STOPPED),
+    });
   }
 
   cancel(deliveryId: string): void {
-    const waits = this.#waiting.some(({ dispatch }) => dispatch.deliveryId === deliveryId);
-    if (waits || this.#running.has(deliveryId)) this.#cancelled.add(deliveryId);
+    if (this.#open.has(deliveryId)) this.#cancelled.add(deliveryId);
+  }
+
+  /** Whether a receiver is called, or left alone: by itself, or because its origin cannot be connected to. */
+  breakerOf(clusterId: string, receiver: string): BreakerState {
+    const nowMs = this.#options.clock.monotonic();
+    const own = this.#breakers.get(keyOf({ clusterId, receiver }))?.state(nowMs) ?? "closed";
+    if (own !== "closed") return own;
+    const target = this.#options.receivers.resolve(clusterId, receiver);
+    const origin = target?.kind === "webhook" ? this.#sender.originOf(target) : undefined;
+    return origin === undefined ? "closed" : this.#turns.breakerOf(origin);
+  }
+
+  /** What the receiver's last attempt failed of; `undefined`: it did not. */
+  failingOf(clusterId: string, receiver: string): string | undefined {
+    return this.#failing.get(keyOf({ clusterId, receiver }));
   }
 
   /**
@@ -85,76 +124,11 @@ export class Notifier implements Dispatcher {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    for (const { dispatch } of this.#waiting.splice(0))
-      this.#report(dispatch, { outcome: "cancelled", reason: STOPPED, totalMs: 0 });
-    const timer = this.#options.clock.after(graceMs, () => this.#abort.abort("the service stopped"));
-    await Promise.all(this.#running.values());
+    for (const turn of this.#turns.clear()) turn.drop();
+    const timer = this.#options.clock.after(graceMs, () => this.#sender.cutOff());
+    await this.#turns.idle();
     timer.cancel();
-  }
-
-  #next(): void {
-    const { concurrency, perOrigin } = this.#options;
-    for (let at = 0; at < this.#waiting.length && this.#running.size < concurrency; ) {
-      const job = this.#waiting[at];
-      const busy = this.#byOrigin.get(job?.origin ?? "") ?? 0;
-      if (!job || busy >= perOrigin) {
-        at++;
-        continue;
-      }
-      this.#waiting.splice(at, 1);
-      this.#byOrigin.set(job.origin, busy + 1);
-      const { deliveryId } = job.dispatch;
-      const run = job.run().finally(() => {
-        this.#running.delete(deliveryId);
-        const left = (this.#byOrigin.get(job.origin) ?? 1) - 1;
-        if (left > 0) this.#byOrigin.set(job.origin, left);
-        else this.#byOrigin.delete(job.origin);
-        if (!this.#stopping) this.#next();
-      });
-      this.#running.set(deliveryId, run);
-    }
-  }
-
-  async #send(dispatch: Dispatch, post: () => Promise<AttemptResult>): Promise<void> {
-    const held = this.#heldBecause(dispatch);
-    let result: AttemptResult;
-    try {
-      result = held === undefined ? await post() : { outcome: "cancelled", reason: held, totalMs: 0 };
-    } catch (error) {
-      // An attempt never throws: what does is the making of the request, before any byte.
-      result = { outcome: "rejected", reason: `the request cannot be made: ${messageOf(error)}`, totalMs: 0 };
-    }
-    this.#cancelled.delete(dispatch.deliveryId);
-    this.#report(dispatch, result);
-  }
-
-  async #post(
-    dispatch: Dispatch,
-    split: NonNullable<ReturnType<typeof splitUrl>>,
-    target: ReceiverTarget,
-  ): Promise<AttemptResult> {
-    const { clock, version, connectTimeoutMs, parseDate } = this.#options;
-    const { headers: own, timeoutMs, signSecret, ca, keepAlive = false } = target;
-    const delivery = { id: dispatch.deliveryId, timestampS: Math.floor(clock.now() / 1000), version };
-    const body = aodhBody(dispatch.notification);
-    const headers = {
-      ...requestHeaders(split, delivery, own),
-      ...(signSecret === undefined ? {} : { "webhook-signature": signature(signSecret, delivery, body) }),
-    };
-    const result = await attempt(split, headers, body, {
-      clock,
-      parseDate,
-      connectTimeoutMs,
-      timeoutMs,
-      control: dispatch.control,
-      ca,
-      keepAlive,
-      heldBecause: () => this.#heldBecause(dispatch),
-      signal: this.#abort.signal,
-    });
-    // Error pages like to repeat what they were asked: the path of an alarm_url is a credential.
-    const secrets = [split.path, ...Object.values(own)];
-    return result.answer === undefined ? result : { ...result, answer: masked(result.answer, secrets) };
+    await this.#sender.close();
   }
 
   #heldBecause({ clusterId, deliveryId }: Dispatch): string | undefined {
@@ -162,10 +136,29 @@ export class Notifier implements Dispatcher {
     return this.#sink?.heldBecause(clusterId, deliveryId);
   }
 
-  #report(dispatch: Dispatch, result: AttemptResult): void {
-    const { log, clock } = this.#options;
-    const { clusterId, deliveryId, attempt: number, receiver } = dispatch;
-    const { outcome, reason, status, retryAfterS, connectMs, totalMs, answer, requestId } = result;
+  /** Counts for the receiver's breaker what no other receiver's attempt can show; says what its origin's is to count. */
+  #reached(dispatch: Dispatch, { outcome, status, connectMs, isUntried }: AttemptResult): Reach {
+    if (isUntried) return "nothing";
+    if (outcome === "cancelled" || outcome === "rejected") return connectMs === undefined ? "nothing" : "reached";
+    if (connectMs === undefined && outcome === "not_run") return "unreached";
+    const key = keyOf(dispatch);
+    // 409 and 429 are answers of a receiver that is well, 403 speaks of somebody else.
+    const failed = outcome === "uncertain" || (outcome === "not_run" && status === 503);
+    if (!failed) this.#breakers.delete(key);
+    else {
+      const breaker = this.#breakers.get(key) ?? new Breaker();
+      breaker.failed(this.#options.clock.monotonic());
+      this.#breakers.set(key, breaker);
+    }
+    return "reached";
+  }
+
+  #report(dispatch: Dispatch, result: Waited): void {
+    const { clock } = this.#options;
+    const { clusterId, deliveryId, attempt: number } = dispatch;
+    const { outcome, reason, status, retryAfterS, waitMs, connectMs, firstByteMs, totalMs, answer, requestId } = result;
+    this.#open.delete(deliveryId);
+    this.#cancelled.delete(deliveryId);
     this.#sink?.outcome(clusterId, {
       kind: "outcome",
       deliveryId,
@@ -176,16 +169,24 @@ export class Notifier implements Dispatcher {
       ...(retryAfterS === undefined ? {} : { retryAfterS }),
       detail: {
         startedAt: clock.now() - Math.round(totalMs),
-        totalMs,
+        ...(waitMs === undefined ? {} : { waitMs }),
         ...(connectMs === undefined ? {} : { connectMs }),
+        ...(firstByteMs === undefined ? {} : { firstByteMs }),
+        totalMs,
         ...(answer === undefined ? {} : { answer }),
         ...(requestId === undefined ? {} : { requestId }),
       },
     });
+    this.#tell(dispatch, result);
+  }
+
+  #tell(dispatch: Dispatch, { outcome, status, reason }: AttemptResult): void {
+    const { log } = this.#options;
+    const { clusterId, deliveryId, attempt: number, receiver } = dispatch;
     const fields = { cluster_id: clusterId, receiver, delivery: deliveryId, attempt: number, outcome, status, reason };
-    const key = `${clusterId}/${receiver}`;
+    const key = keyOf(dispatch);
     if (outcome === "accepted" || outcome === "busy" || outcome === "cancelled") {
-      this.#failing.delete(key);
+      if (outcome !== "cancelled") this.#failing.delete(key);
       log.info("webhook", fields);
     } else if (this.#failing.get(key) === reason) {
       log.debug("webhook failed again", fields);
@@ -196,21 +197,17 @@ export class Notifier implements Dispatcher {
   }
 }
 
-/** Text without the secrets in it, as they are and as they are decoded or shown in HTML. */
-function masked(text: string, secrets: readonly string[]): string {
-  const spellings = secrets.flatMap((secret) => [
-    secret,
-    decoded(secret),
-    secret.replaceAll("&", "&amp;"),
-    secret.split("?", 1)[0] ?? secret,
-  ]);
-  return spellings.filter((one) => one.length >= 4).reduce((shown, one) => shown.replaceAll(one, "***"), text);
+function keyOf({ clusterId, receiver }: Pick<Dispatch, "clusterId" | "receiver">): string {
+  return `${clusterId}/${receiver}`;
 }
 
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+function leftAlone(what: string, restMs: number): AttemptResult {
+  const restS = Math.max(1, Math.ceil(restMs / 1000));
+  // The time left is not part of the reason: it would be news each time.
+  return { outcome: "not_run", reason: `${what} keeps failing and is left alone`, retryAfterS: restS, totalMs: 0 };
+}
+
+function noTurn(restMs: number): AttemptResult {
+  const reason = "its turn did not come: too many requests to its host are under way";
+  return { outcome: "not_run", reason, retryAfterS: Math.ceil(restMs / 1000), totalMs: 0 };
 }

@@ -1,14 +1,17 @@
 /** The POST that a receiver gets: what unmodified Aodh receivers accept, to the byte (docs/receivers.md). */
 
-import type { PythonValue } from "../lib/python.ts";
-import { PythonFloat, pythonJson } from "../lib/python.ts";
-import type { Json } from "../model/alarm.ts";
-import type { Notification, ReasonData } from "../model/decision.ts";
+import type { AddressPolicy } from "../lib/addressPolicy.ts";
+import type { Dispatch, WebhookTarget } from "../ports.ts";
+import type { Post } from "./attempt.ts";
+import { bodyOf } from "./body.ts";
+import { signature } from "./signature.ts";
 
 /** A URL split without being rewritten: signed URLs break when a percent-escape, `:80` or an order changes. */
 export interface RequestTarget {
-  /** `http://host:port`, what to connect to. */
+  /** `scheme://host:port` as URLs are normalised: what is connected to, and what requests to one host share. */
   readonly origin: string;
+  /** Host of the origin: what the address policy judges. */
+  readonly hostname: string;
   /** Authority as written, for the Host header. */
   readonly host: string;
   /** Path and query as written. */
@@ -17,74 +20,58 @@ export interface RequestTarget {
 
 /** Splits `http(s)://authority/path?query`; `undefined` when it is something else. A fragment is never sent. */
 export function splitUrl(url: string): RequestTarget | undefined {
-  const match = /^(https?):\/\/([^/?#\s@\\]+)([/?][^#\s\\]*)?(#.*)?$/i.exec(url);
-  const [, scheme, host, rest = "/"] = match ?? [];
-  if (scheme === undefined || host === undefined || !URL.canParse(url)) return undefined;
-  return { origin: `${scheme.toLowerCase()}://${host}`, host, path: rest.startsWith("?") ? `/${rest}` : rest };
+  const match = /^https?:\/\/([^/?#\s@\\\p{Cc}]+)([/?][^#\s\\\p{Cc}]*)?(#.*)?$/iu.exec(url);
+  const [, host, rest = "/"] = match ?? [];
+  if (host === undefined || !URL.canParse(url)) return undefined;
+  const { origin, hostname } = new URL(url);
+  return { origin, hostname, host, path: rest.startsWith("?") ? `/${rest}` : rest };
 }
 
-/** Aodh's body: seven keys in its order, with Python's separators and floats. */
-export function aodhBody(notification: Notification): Buffer {
-  const { alarmName, alarmId, severity, previous, current, reason, reasonData } = notification;
-  const text = pythonJson({
-    alarm_name: alarmName,
-    alarm_id: alarmId,
-    severity,
-    previous,
-    current,
-    reason,
-    reason_data: aodhReasonData(reasonData),
-  });
-  return Buffer.from(text);
+/** A URL that may be sent to. Throws an Error that says why it may not be, without showing it. */
+export function allowedTarget({ url, isGuest = false }: WebhookTarget, policy: AddressPolicy): RequestTarget {
+  const split = splitUrl(url);
+  if (!split) throw new Error("its URL is not http(s)");
+  const refused = policy.refusalOfHost(split.hostname, isGuest);
+  if (refused !== undefined) throw new Error(refused);
+  return split;
 }
 
-function aodhReasonData(data: ReasonData): PythonValue {
-  switch (data.type) {
-    case "threshold": {
-      const { type, disposition, count, mostRecent, server } = data;
-      const most_recent = mostRecent === null ? null : new PythonFloat(mostRecent);
-      return { type, disposition, count, most_recent, ...(server === undefined ? {} : { server }) };
-    }
-    case "composite": {
-      const { type, form, causes } = data;
-      const rules = causes.map(([name, rule]) => [name, pythonOf(rule)] as const);
-      return { type, composition_form: form, causative_rules: Object.fromEntries(rules) };
-    }
-    case "event":
-      return { type: data.type, event: pythonOf(data.event) };
-  }
+/** What differs between two attempts of one delivery. */
+export interface Stamp {
+  readonly version: string;
+  /** Wall clock of the attempt, seconds since 1970. */
+  readonly timestampS: number;
+  /** For a receiver that is trusted with one. */
+  readonly token?: string | undefined;
+  readonly extraHeaders?: Readonly<Record<string, string>>;
 }
 
-/** Numbers that Aodh holds as floats, whole or not. */
-const FLOATS = new Set(["threshold", "clear_threshold"]);
-
-/** A value as Python would hold it; `key` is the member that it belongs to. */
-function pythonOf(value: Json, key = ""): PythonValue {
-  if (typeof value === "number") return FLOATS.has(key) || !Number.isInteger(value) ? new PythonFloat(value) : value;
-  if (value === null || typeof value !== "object") return value;
-  if (isList(value)) return value.map((one) => pythonOf(one));
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, pythonOf(member, name)]));
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
-}
-
-/** Headers of one attempt. The receiver's own come last and may replace any but those that frame the request. */
-export function requestHeaders(
-  target: RequestTarget,
-  delivery: { readonly id: string; readonly timestampS: number; readonly version: string },
-  own: Readonly<Record<string, string>>,
-): Record<string, string> {
-  return {
-    host: target.host,
-    "content-type": "application/json",
+/** Headers and body of one attempt. Throws when the receiver's body or secret cannot be used. */
+export function postOf(dispatch: Dispatch, target: WebhookTarget, split: RequestTarget, stamp: Stamp): Post {
+  const { bytes: body, contentType } = bodyOf(dispatch, target);
+  const { token, timestampS, version, extraHeaders } = stamp;
+  const id = dispatch.deliveryId;
+  const headers = {
+    host: split.host,
+    ...(contentType === undefined ? {} : { "content-type": contentType }),
     accept: "application/json, */*",
-    "user-agent": `tocsin/${delivery.version}`,
+    "user-agent": `tocsin/${version}`,
     // Derived from the delivery, so the same over retries.
-    "x-openstack-request-id": `req-${delivery.id.replace(/^msg_/, "")}`,
-    "webhook-id": delivery.id,
-    "webhook-timestamp": String(delivery.timestampS),
-    ...own,
+    "x-openstack-request-id": `req-${id.replace(/^msg_/, "")}`,
+    "webhook-id": id,
+    "webhook-timestamp": String(timestampS),
+    ...(token === undefined ? {} : { "x-auth-token": token }),
+    // The receiver's own may replace any but those that frame the request.
+    ...inLowerCase(target.headers),
+    ...extraHeaders,
+    ...(target.signSecret === undefined
+      ? {}
+      : { "webhook-signature": signature(target.signSecret, { id, timestampS }, body) }),
   };
+  return { path: split.path, headers, body };
+}
+
+/** One header of a name, however it is written. */
+function inLowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

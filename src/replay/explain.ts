@@ -182,7 +182,7 @@ function mightOwe(cluster: ClusterState, alarm: AlarmState, control: readonly Ac
       reason: alarm.reason,
       reasonData: alarm.reasonData ?? { type: "threshold", disposition: "unknown", count: 0, mostRecent: null },
     },
-    receivers: [],
+    receivers: control.map((action) => ({ action, repeat: 0, attempts: 0, forbiddenSince: undefined })),
     direction: direction === undefined || others.length > 0 ? "unknown" : direction,
     since: cluster.tick,
     notBefore: cluster.tick,
@@ -206,7 +206,12 @@ function laneOf(cluster: ClusterState): Explanation["lane"] {
 /** What was sent up to the tick, and what became of it, also later. */
 function deliveriesOf(log: readonly Decision[], transition: number, at: number): readonly DeliveryExplanation[] {
   const oldestFirst = log.toReversed();
-  const ends = new Map(oldestFirst.flatMap((one) => (one.d === "end" ? [[one.delivery, one] as const] : [])));
+  const ends = new Map<string, Extract<Decision, { readonly d: "end" }>>();
+  for (const one of oldestFirst) {
+    if (one.d === "end") ends.set(one.delivery, one);
+    // A person asked for it again: it has not ended after all.
+    else if (one.d === "send") ends.delete(one.delivery);
+  }
   const sends = Map.groupBy(
     oldestFirst.filter((one) => one.d === "send").filter((one) => one.transition === transition && one.at <= at),
     (one) => one.delivery,

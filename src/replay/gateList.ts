@@ -3,10 +3,11 @@
 import type { AlarmState, ClusterState, Owed } from "../evaluator/cluster.ts";
 import { ticksOf } from "../evaluator/cluster.ts";
 import { gateOf } from "../evaluator/gates.ts";
+import { shadowOf } from "../evaluator/shadow.ts";
 import { standingOf } from "../evaluator/verdict.ts";
 import { rfc3339 } from "../lib/clock.ts";
 import { nextStart } from "../lib/cron.ts";
-import type { Direction } from "../model/alarm.ts";
+import type { Alarm, Direction } from "../model/alarm.ts";
 import type { Gate } from "../model/decision.ts";
 import type { GateExplanation } from "../model/explanation.ts";
 
@@ -32,7 +33,7 @@ export function gatesOf(cluster: ClusterState, alarm: AlarmState, owed: Owed): r
     if (held?.gate !== gate) return { gate, passed: true, reason: null, opens_at: null };
     return { gate, passed: false, reason: ownLane(gate, seen) ?? held.reason, opens_at: opensAt(gate, seen) };
   });
-  return [...asked, ...ownGates(cluster, alarm)];
+  return [...asked, ...ownGates(seen)];
 }
 
 /** What holds a repeat is the very action that it would repeat. */
@@ -47,7 +48,7 @@ function allOpen({ cluster, alarm, owed }: Seen): Seen {
   return {
     cluster: { ...cluster, pauses: new Map(), lane: { phase: "idle" }, alarms: new Map() },
     alarm: { ...alarm, state: "alarm", verdict: JUDGED, alarm: { ...alarm.alarm, suppressedBy: [] } },
-    owed: { ...owed, direction: "out", notBefore: -Infinity },
+    owed: { ...owed, direction: "out", notBefore: -Infinity, receivers: [] },
   };
 }
 
@@ -100,20 +101,27 @@ const ALONE: readonly (readonly [Gate, Only])[] = [
       owed: { ...open.owed, direction: owed.direction },
     }),
   ],
+  ["capacity", ({ owed }, open) => ({ ...open, owed: { ...open.owed, receivers: owed.receivers } })],
   ["backoff", ({ owed }, open) => ({ ...open, owed: { ...open.owed, notBefore: owed.notBefore } })],
   ["lane", ofLane],
   ["cooldown", ofLane],
 ];
 
 /** What is not asked as a gate and holds all the same. */
-function ownGates(cluster: ClusterState, { alarm, repeats }: AlarmState): GateExplanation[] {
+function ownGates({ cluster, alarm: { alarm, repeats }, owed }: Seen): GateExplanation[] {
   const limit = alarm.maxRepeats;
   const used = limit !== undefined && repeats >= limit;
   const of = (gate: string, reason: string | null) => ({ gate, passed: reason === null, reason, opens_at: null });
   return [
     of("max_repeats", used ? `its ${limit} repeats are used up` : null),
-    of("shadow", cluster.shadow ? "everything is decided, and nothing is sent" : null),
+    of("shadow", shadow(cluster, alarm, owed)),
   ];
+}
+
+/** Nothing of it is sent; `null`: some of it is. */
+function shadow(cluster: ClusterState, alarm: Alarm, { receivers }: Owed): string | null {
+  const why = receivers.map(({ action }) => shadowOf(cluster, alarm, action));
+  return why.includes(undefined) ? null : (why[0] ?? null);
 }
 
 function opensAt(gate: Gate, { cluster, alarm, owed }: Seen): string | null {

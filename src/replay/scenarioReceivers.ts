@@ -1,7 +1,7 @@
 /** The receivers of a scenario, and the notifier's part in it: each claimed call is made at once and answered as was said. */
 
 import type { ClusterState } from "../evaluator/cluster.ts";
-import { stillAsks, worldGate } from "../evaluator/gates.ts";
+import { heldBecause } from "../evaluator/gates.ts";
 import type { Decision, Outcome, OutcomeKind } from "../model/decision.ts";
 import type { Answer, Answers } from "./scenario.ts";
 
@@ -29,7 +29,7 @@ export class ScenarioReceivers {
   call(send: Send, atS: number, cluster: ClusterState): void {
     const { delivery: deliveryId, attempt, receiver } = send;
     const base = { kind: "outcome", deliveryId, attempt } as const;
-    const held = heldBecause(cluster, send);
+    const held = heldBecause(cluster, deliveryId);
     if (held !== undefined) {
       this.#underWay.push({ outcome: { ...base, outcome: "cancelled", reason: held }, dueS: atS });
       return;
@@ -66,14 +66,4 @@ export class ScenarioReceivers {
         return { ...this.#meaningOf(says, control), status: says };
     }
   }
-}
-
-/** The gates, read again immediately before a byte is written (rule A5). */
-function heldBecause(cluster: ClusterState, send: Send): string | undefined {
-  const delivery = cluster.deliveries.get(send.delivery);
-  if (delivery?.status !== "claimed") return "the delivery has ended";
-  if (delivery.class === "notice") return undefined;
-  const alarm = cluster.alarms.get(delivery.alarmId);
-  if (!alarm || !stillAsks(alarm, delivery.transition, delivery.notification)) return "the alarm has left the state";
-  return worldGate(cluster, alarm, { direction: delivery.direction })?.reason;
 }

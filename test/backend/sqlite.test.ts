@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
@@ -51,8 +51,6 @@ describe("the data folder", () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, "file"), "");
     await expect(openSqlite(join(folder.path, "file"), { lock: true })).rejects.toMatchObject({ code: "E301" });
-    writeFileSync(join(folder.path, "state.db"), "this is no database, and long enough to be taken for one".repeat(20));
-    await expect(openSqlite(folder.path, { lock: true })).rejects.toMatchObject({ code: "E302" });
   });
 
   it.each([1, 99])("of another version (%i) is not opened, and not changed", async (version) => {
@@ -64,6 +62,7 @@ describe("the data folder", () => {
     );
     other.close();
     await expect(openSqlite(folder.path, { lock: true })).rejects.toMatchObject({ code: "E304" });
+    expect(readdirSync(folder.path).filter((name) => name.startsWith("damaged"))).toEqual([]);
     const after = new DatabaseSync(file);
     expect(after.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()).toEqual([{ name: "meta" }]);
     after.close();

@@ -72,9 +72,9 @@ describe("what an explanation says", () => {
 });
 
 describe("the history", () => {
-  const end: Decision = { d: "end", at: AT, delivery: "0123456789-abc", end: "shadow", reason: "nothing is sent" };
+  const end: Decision = { d: "end", at: AT, delivery: "msg_01234567-abc", end: "shadow", reason: "nothing is sent" };
   const delivery: DeliveryView = {
-    delivery_id: "0123456789-abc",
+    delivery_id: "msg_01234567-abc",
     cluster_id: "web",
     alarm_id: "id",
     alarm_name: "busy",
@@ -86,6 +86,7 @@ describe("the history", () => {
     transition: 3,
     repeat: 1,
     status: "shadow",
+    attention: false,
     attempts: 0,
     reason: "",
     created_at: "2026-11-21T00:00:00.000Z",
@@ -94,7 +95,7 @@ describe("the history", () => {
   it("names deliveries whose sends are not in it", () => {
     expect(lacksSends([end])).toBe(true);
     expect(historyTable([end], [delivery])).toContain("3.1 to scaler: shadow");
-    expect(historyTable([end])).toContain("delivery 01234567…: shadow");
+    expect(historyTable([end])).toContain("delivery msg_01234567: shadow");
     expect(lacksSends([])).toBe(false);
   });
 });

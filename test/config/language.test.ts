@@ -8,8 +8,9 @@ import {
   thresholdDefaults,
   thresholdFields,
 } from "../../src/config/alarmSchema.ts";
+import { ReceiverBook } from "../../src/config/receiverBook.ts";
 import { ruleFile } from "../../src/config/ruleSchema.ts";
-import { loadRules, loadRuleText, loadRuleTexts, receiverDirectory } from "../../src/config/rules.ts";
+import { loadRules, loadRuleText, loadRuleTexts } from "../../src/config/rules.ts";
 import { loadSettings } from "../../src/config/settings.ts";
 import type { Expression } from "../../src/model/alarm.ts";
 import { leavesOf } from "../../src/model/alarm.ts";
@@ -62,7 +63,7 @@ describe("the files that come with the program", () => {
       ...Object.keys(ruleFile.shape),
       ...["frontend", "backend", "proxy", "source", "min", "max", "boot", "settle", "cooldown"],
       ...Object.keys(ruleFile.shape.receivers.unwrap().valueType.shape),
-      ...["scheme", "secret", "ca_file"],
+      ...["scheme", "secret", "ca_file", "cert_file", "key_file", "count"],
       ...Object.keys(thresholdDefaults),
       ...Object.keys(commonFields.shape),
       ...Object.keys(commonFields.shape.time_constraints.unwrap().element.shape),
@@ -308,18 +309,23 @@ alarms: [{name: a, type: event, alarm_actions: [receiver:ops]}]\n`;
     const { clusters, diagnostics } = loadRuleTexts([{ name: "a.yaml", text }], { ...DEFAULTS, environment });
     expect(diagnostics.map(({ code }) => code)).toEqual(["W005"]);
     expect(JSON.stringify(clusters[0]?.rules)).not.toContain(secret);
-    const directory = receiverDirectory(clusters, environment);
+    const directory = new ReceiverBook(clusters, environment);
     expect(() => directory.resolve("web", "ops")).toThrow(/cannot read ca_file of receiver ops: ENOENT/);
     writeFileSync(caFile, "not a certificate");
     expect(() => directory.resolve("web", "ops")).toThrow(/holds no PEM certificate/);
     const pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
     writeFileSync(caFile, pem);
     expect(directory.resolve("web", "ops")).toEqual({
+      kind: "webhook",
       url: "https://h.example/",
       headers: {},
       timeoutMs: 30_000,
+      body: { kind: "aodh" },
+      labels: {},
+      clusterName: "shop",
+      secrets: expect.any(Array),
       signSecret: secret,
-      ca: pem,
+      tls: { ca: pem },
       keepAlive: true,
     });
   });

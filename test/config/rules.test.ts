@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatDiagnostic } from "../../src/config/diagnostics.ts";
-import { loadRules, receiverDirectory } from "../../src/config/rules.ts";
+import { ReceiverBook } from "../../src/config/receiverBook.ts";
+import { loadRules } from "../../src/config/rules.ts";
 import { loadSettings } from "../../src/config/settings.ts";
 import { temporaryFolder } from "../helpers/sockets.ts";
 
@@ -134,11 +135,16 @@ describe("a rule file", () => {
     const receivers = `receivers:\n  ops: {alarm_url: "https://\${env:HOST}/x", headers: {Authorization: "Bearer \${env:TOKEN}"}}\n`;
     const { clusters } = load({ "a.yaml": file(`${receivers}alarms:\n${ALARM}    alarm_actions: [receiver:ops]\n`) });
     expect(JSON.stringify(clusters[0]?.rules)).not.toContain("s3cret");
-    const target = receiverDirectory(clusters, DEFAULTS.environment).resolve("web", "ops");
+    const target = new ReceiverBook(clusters, DEFAULTS.environment).resolve("web", "ops");
     expect(target).toEqual({
+      kind: "webhook",
       url: "https://h.example/x",
       headers: { authorization: "Bearer s3cret" },
       timeoutMs: 30_000,
+      body: { kind: "aodh" },
+      labels: {},
+      clusterName: "web",
+      secrets: expect.any(Array),
     });
   });
 });
@@ -171,9 +177,9 @@ describe("every mistake, with its place and how to mend it", () => {
       says: 'a.yaml:9:13 E103 "period": expected a duration such as 60, 90s, 3m or 1h30m, not "5 parsecs" in alarm "busy"',
     },
     {
-      name: "a word of later versions",
+      name: "a word of receivers",
       text: file(`alarms:\n${ALARM}    scale: {by: 2}\n`),
-      says: 'a.yaml:9:5 E106 "scale" is not supported by this version in alarm "busy" | remove it',
+      says: 'a.yaml:9:5 E102 unknown key "scale" in alarm "busy" | it belongs to a receiver',
     },
     {
       name: "a key that could pollute",
@@ -193,7 +199,7 @@ describe("every mistake, with its place and how to mend it", () => {
     {
       name: "a bad URL",
       text: file(`alarms:\n${ALARM}    alarm_actions: ["http://user:pass@h/"]\n`),
-      says: "a.yaml:9:21 E206 an alarm_url is http(s)://host[:port]/path, without user, spaces or fragment",
+      says: "a.yaml:9:21 E206 an alarm_url is http(s)://host[:port]/path without user, spaces or fragment, trust+http(s)://… with notifier.keystone, log: or test:",
     },
     {
       name: "a secret that is not there",

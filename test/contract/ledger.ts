@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Decision, Delivery } from "../../src/model/decision.ts";
-import type { Commit, Ledger } from "../../src/ports.ts";
+import type { AttemptRow, Commit, DeliveryQuery, Ledger } from "../../src/ports.ts";
 import { anAlarm, theRules } from "../helpers/rules.ts";
 
 const delivery = (id: string, fields: Partial<Delivery> = {}): Delivery => ({
@@ -176,6 +176,52 @@ export function ledgerContract(
         ["d1", "delivered"],
       ]);
       expect((await ledger.deliveries({ clusterId: "web", limit: 1 })).map(({ id }) => id)).toEqual(["d2"]);
+    });
+
+    it("gives the deliveries that stand in some way, and those whose id begins so", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const of = (id: string, status: Delivery["status"], createdAt: number, clusterId = "web") =>
+        delivery(id, { status, createdAt, clusterId });
+      const others = [of("ma2", "dead", 5, "other"), of("mb", "waiting", 6, "other")];
+      await ledger.commit(
+        aCommit(1, { deliveries: [of("ma1", "rejected", 1), of("ma3", "delivered", 3), of("mc", "dead", 4)] }),
+      );
+      await ledger.commit({ ...aCommit(1, { deliveries: others }), clusterId: "other" });
+      const ids = async (query: Partial<DeliveryQuery>) =>
+        (await ledger.deliveries({ limit: 10, ...query })).map(({ id }) => id);
+      expect(await ids({ statuses: ["rejected", "dead"] })).toEqual(["ma2", "mc", "ma1"]);
+      expect(await ids({ statuses: ["rejected", "dead"], limit: 2 })).toEqual(["ma2", "mc"]);
+      expect(await ids({ statuses: ["rejected", "dead"], clusterId: "web" })).toEqual(["mc", "ma1"]);
+      expect(await ids({ statuses: [] })).toEqual([]);
+      expect(await ids({ idPrefix: "ma" })).toEqual(["ma2", "ma3", "ma1"]);
+      expect(await ids({ idPrefix: "ma", statuses: ["delivered"] })).toEqual(["ma3"]);
+      expect(await ids({ idPrefix: "m%" })).toEqual([]);
+      expect(await ids({ idPrefix: "" })).toHaveLength(5);
+    });
+
+    it("gives a delivery with its attempts, the first one first, each as it was last told", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const attempt = (number: number, own: Partial<AttemptRow> = {}): AttemptRow => ({
+        kind: "outcome",
+        deliveryId: "d1",
+        attempt: number,
+        outcome: "not_run",
+        reason: "no connection: ECONNREFUSED",
+        ...own,
+      });
+      const detail = { startedAt: 1, waitMs: 0.5, connectMs: 1.5, firstByteMs: 2, totalMs: 2.5, answer: "\u0000é" };
+      const told = attempt(2, { outcome: "accepted", status: 202, reason: "202", detail });
+      await ledger.commit(aCommit(1, { deliveries: [delivery("d1"), delivery("d2")], attempts: [attempt(10)] }));
+      await ledger.commit(aCommit(2, { attempts: [attempt(2), attempt(1)] }));
+      await ledger.commit(aCommit(3, { attempts: [told], deliveries: [delivery("d1", { status: "delivered" })] }));
+      expect(await ledger.delivery("d1")).toEqual({
+        delivery: delivery("d1", { status: "delivered" }),
+        attempts: [attempt(1), told, attempt(10)],
+      });
+      expect(await ledger.delivery("d2")).toEqual({ delivery: delivery("d2"), attempts: [] });
+      expect(await ledger.delivery("d")).toBeUndefined();
     });
 
     it("keeps the newest raw counters, whatever order they come in", async () => {

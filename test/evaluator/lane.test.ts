@@ -112,7 +112,7 @@ describe("rule L: the lane with effect", () => {
       if (folded.cluster.lane.phase === "in flight") folded.outcome("not_run", { status: 403 });
       folded.tick({ sessions: 9 });
     }
-    expect(ends(folded.log)).toEqual(["rejected"]);
+    expect(ends(folded.log)).toEqual(["dead"]);
   });
 
   it("uncertain: settled first, sent anew under a new id only when no effect was seen", () => {

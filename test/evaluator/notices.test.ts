@@ -46,16 +46,17 @@ describe("D4: notices", () => {
     expect(ends(folded.log)).toEqual(["expired", "dropped"]);
   });
 
-  it("an undelivered repeat is replaced by the next", () => {
+  it("an undelivered repeat is replaced by the next, which waits for as long as the receiver asked", () => {
     const repeating = { repeatActions: true, repeatIntervalS: 20 };
     const folded = new Folded([anAlarm({ name: "a", actions: told(), ...repeating })]);
     folded.tick({ sessions: 9 });
     folded.outcome("accepted");
     folded.ticks(2, { sessions: 9 });
-    folded.outcome("not_run", { retryAfterS: 300 });
+    folded.outcome("not_run", { retryAfterS: 50 });
     folded.ticks(4, { sessions: 9 });
-    expect(ends(folded.log)).toEqual(["delivered", "superseded"]);
-    expect(current(folded)).toEqual(["alarm 1", "alarm 1", "alarm 1"]);
+    expect(ends(folded.log)).toEqual(["delivered", "superseded", "superseded"]);
+    expect(current(folded)).toEqual(["alarm 1", "alarm 1"]);
+    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["ops"]);
   });
 
   it("an ok is told to who was told of any state that is not ok", () => {

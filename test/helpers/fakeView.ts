@@ -1,6 +1,15 @@
 import type { TocsinError } from "../../src/lib/errors.ts";
 import type { Command, EventInput } from "../../src/model/decision.ts";
-import type { AlarmView, ClusterView, ServiceView } from "../../src/ports.ts";
+import type {
+  AlarmView,
+  ClusterView,
+  DeliveriesAsked,
+  DeliveryDetail,
+  DeliveryView,
+  ReceiverTest,
+  ReceiverView,
+  ServiceView,
+} from "../../src/ports.ts";
 
 /** A cluster as people see it. */
 export function aCluster(id: string, own: Partial<ClusterView> = {}): ClusterView {
@@ -47,12 +56,65 @@ export function anAlarm(id: string, own: Partial<AlarmView> = {}): AlarmView {
   };
 }
 
+/** A delivery as people see it: a notice that was delivered, unless told otherwise. */
+export function aDelivery(id: string, own: Partial<DeliveryDetail> = {}): DeliveryDetail {
+  return {
+    delivery_id: id,
+    cluster_id: "web",
+    alarm_id: "id-busy",
+    alarm_name: "busy",
+    receiver: "ops",
+    class: "notice",
+    direction: "unknown",
+    previous: "ok",
+    current: "alarm",
+    transition: 1,
+    repeat: 0,
+    status: "delivered",
+    attention: false,
+    attempts: 1,
+    reason: "the receiver answered 200",
+    created_at: "2026-11-21T00:53:09.000Z",
+    notification: {
+      alarmName: "busy",
+      alarmId: "id-busy",
+      severity: "low",
+      previous: "ok",
+      current: "alarm",
+      reason: "Transition to alarm",
+      reasonData: { type: "threshold", disposition: "outside", count: 1, mostRecent: 9 },
+    },
+    attempt_list: [],
+    ...own,
+  };
+}
+
+/** A receiver as people see it: one that scales out, and is well, unless told otherwise. */
+export function aReceiver(name: string, own: Partial<ReceiverView> = {}): ReceiverView {
+  return {
+    name,
+    cluster_id: "a",
+    cluster_name: "web",
+    class: "control",
+    direction: "out",
+    target: "https://senlin.example/…",
+    shadow: false,
+    breaker: "closed",
+    failing: null,
+    ...own,
+  };
+}
+
 /** A service without a service: remembers what it was told. */
 export class FakeView implements ServiceView {
   readonly commands: [clusterId: string, command: Command][] = [];
   readonly events: EventInput[] = [];
   readonly asked: unknown[][] = [];
   fails: TocsinError | Error | undefined;
+  ledger: readonly DeliveryDetail[] = [];
+  known: readonly ReceiverView[] = [];
+  /** What a test finds, beside the receiver's own. */
+  found: Partial<ReceiverTest> = {};
   readonly #clusters: readonly ClusterView[];
   readonly #alarms: readonly AlarmView[];
 
@@ -69,7 +131,40 @@ export class FakeView implements ServiceView {
     { name: "lb1", ok: true, code: "ok", reason: "", unmapped: ["stray"], skipped_rows: 0 },
     { name: "lb2", ok: false, code: "ECONNREFUSED", reason: "nobody listens", unmapped: [], skipped_rows: 0 },
   ];
-  deliveries = async () => [];
+  receivers = () => this.known;
+
+  async deliveries(query: DeliveriesAsked): Promise<readonly DeliveryView[]> {
+    this.asked.push(["deliveries", query]);
+    return this.ledger
+      .filter(({ attention }) => attention || !query.attention)
+      .slice(0, query.limit)
+      .map(({ notification: _, attempt_list: __, ...view }) => view);
+  }
+
+  async delivery(id: string) {
+    this.asked.push(["delivery", id]);
+    return this.ledger.find((one) => one.delivery_id === id);
+  }
+
+  async deliver(id: string, what: "retry" | "drop") {
+    if (this.fails) throw this.fails;
+    this.asked.push([what, id]);
+    const found = this.ledger.find((one) => one.delivery_id === id);
+    return { ...aDelivery(id), ...found };
+  }
+
+  async testReceiver(clusterId: string, receiver: string, send: boolean): Promise<ReceiverTest> {
+    this.asked.push(["test", clusterId, receiver, send]);
+    if (this.fails && send) throw this.fails;
+    const {
+      shadow: _,
+      breaker: __,
+      failing: ___,
+      ...own
+    } = this.known.find((one) => one.cluster_id === clusterId && one.name === receiver) ?? aReceiver(receiver);
+    const none = { headers: {}, body: "", addresses: [], problem: null };
+    return { ...own, ...none, ...this.found, outcome: send ? (this.found.outcome ?? null) : null };
+  }
 
   async explain(alarmId: string, at: number | undefined) {
     this.asked.push(["explain", alarmId, at]);

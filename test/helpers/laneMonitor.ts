@@ -3,7 +3,7 @@
  * and knows the rules of actions and of the lane (A3–A5, L1–L4, D1) in its own words.
  */
 
-import type { Decision, Input, Outcome } from "../../src/model/decision.ts";
+import type { Decision, Delivery, Input, Outcome } from "../../src/model/decision.ts";
 import type { Group, Told, Watched } from "./laneWorld.ts";
 import { asksOut, controlOf, directionOf, LaneWorld, nextSlot, ticksOf } from "./laneWorld.ts";
 
@@ -16,8 +16,8 @@ export class LaneMonitor {
   #outstanding: { readonly send: Send; readonly told: Told } | undefined;
   readonly #groups: Group[] = [];
 
-  /** An input, and what it decided. */
-  folded(input: Input, decisions: readonly Decision[]): void {
+  /** An input, what it decided, and the deliveries that changed by it. */
+  folded(input: Input, decisions: readonly Decision[], deliveries: readonly Delivery[]): void {
     let goesOn = input.kind === "outcome" ? this.#outcome(input) : undefined;
     this.#world.take(input);
     if (input.kind === "start") this.#lose();
@@ -26,10 +26,39 @@ export class LaneMonitor {
       if (one.d === "transition") this.#world.transition(one);
       else if (one.d === "effect") this.#effect(one);
       else if (one.d === "send" && one.class === "control") {
+        if (this.#isShadow(one)) this.#says(`sent, although in shadow: ${one.receiver}`);
         this.#send(one, goesOn);
         goesOn = undefined;
+      } else if (one.d === "end" && one.end === "shadow") {
+        const [delivery] = deliveries.filter(({ id }) => id === one.delivery);
+        if (delivery) goesOn = this.#shadow(delivery, goesOn);
       }
     }
+  }
+
+  /** A person's word that the fold did not refuse. */
+  asked(command: "retry" | "drop", delivery: Delivery): void {
+    const { alarmId, transition, receiver, status, notification } = delivery;
+    const watched = this.#world.alarms.get(alarmId);
+    const told = watched?.transition === transition ? watched.told.get(receiver) : undefined;
+    const what = `${command} of ${receiver}, which is ${status}`;
+    if (status === "delivered" || status === "shadow" || status === "claimed") this.#says(`not refused: ${what}`);
+    if (command === "drop") {
+      if (told?.delivery === delivery.id && status === "waiting") told.outcome = "rejected";
+      return;
+    }
+    if (!watched || !told || watched.state !== notification.current) {
+      this.#says(`not refused: ${what}, its state is over`);
+      return;
+    }
+    if (status === "waiting") {
+      // What the action waits for otherwise is not waited for either.
+      for (const one of watched.told.values()) one.notBefore = Math.min(one.notBefore, this.#world.tick);
+      return;
+    }
+    if (told.outcome === "not_run" || told.outcome === "busy" || this.#outstanding?.told === told)
+      this.#says(`not refused: ${what}, it is ${told.outcome}`);
+    told.asked = true;
   }
 
   /** The first byte goes out now. */
@@ -132,9 +161,26 @@ export class LaneMonitor {
     const before = watched.told.get(send.receiver);
     if (before) this.#again(watched, send, before, group, what);
     watched.owesFirst = false;
-    const told: Told = { delivery: send.delivery, outcome: undefined, notBefore: -Infinity, group };
+    const told: Told = { delivery: send.delivery, outcome: undefined, notBefore: -Infinity, asked: false, group };
     watched.told.set(send.receiver, told);
     this.#outstanding = { send, told };
+  }
+
+  #isShadow({ receiver, notification }: Pick<Delivery, "receiver" | "notification">): boolean {
+    const alarm = this.#world.alarms.get(notification.alarmId)?.alarm;
+    const action = alarm?.actions[notification.current].find((one) => one.receiver === receiver);
+    return alarm?.shadow === true || action?.shadow === true;
+  }
+
+  /** What is not sent is judged as if it were, and as if it had been accepted at once. */
+  #shadow(delivery: Delivery, goesOn: Group | undefined): Group | undefined {
+    const { id, alarmId, class: kind, receiver, direction, transition, repeat, createdAt, notification } = delivery;
+    if (kind === "notice") return goesOn;
+    if (!this.#isShadow(delivery)) this.#says(`in shadow, although nobody says so: ${receiver} of ${alarmId}`);
+    const attempt = delivery.attempts + 1;
+    const facts = { receiver, class: kind, direction, transition, repeat, notification };
+    this.#send({ d: "send", at: createdAt, delivery: id, attempt, ...facts }, goesOn);
+    return this.#outcome({ kind: "outcome", deliveryId: id, attempt, outcome: "accepted", reason: "" });
   }
 
   #newGroup(watched: Watched): Group {
@@ -175,6 +221,7 @@ export class LaneMonitor {
     if (before.delivery === send.delivery && before.outcome !== "not_run") {
       this.#says(`${before.outcome}, and sent under the same id: ${what}`);
     }
+    if (before.asked) return;
     switch (before.outcome) {
       case undefined:
         this.#says(`called again before it answered: ${what}`);
@@ -232,7 +279,7 @@ function goesFirst(watched: Watched): boolean {
 }
 
 function isDone(told: Told | undefined): boolean {
-  if (!told) return false;
+  if (!told || told.asked) return false;
   if (told.outcome === "accepted" || told.outcome === "rejected") return true;
   // A repeat that was left at the last moment is dropped.
   if (told.outcome === "cancelled" && told.group.isRepeat) return true;

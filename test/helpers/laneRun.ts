@@ -5,25 +5,22 @@ import { createMemoryStore } from "../../src/backend/memory/store.ts";
 import type { ClusterState } from "../../src/evaluator/cluster.ts";
 import { emptyCluster } from "../../src/evaluator/cluster.ts";
 import { fold } from "../../src/evaluator/fold.ts";
+import type { PersonCommand } from "../../src/evaluator/person.ts";
+import { whyNotDeliver } from "../../src/evaluator/person.ts";
 import { ClusterRunner } from "../../src/evaluator/runner.ts";
 import { Sealer } from "../../src/evaluator/sealing.ts";
 import { silentLogger } from "../../src/lib/log.ts";
-import type { Action, Alarm, ClusterRules, Direction } from "../../src/model/alarm.ts";
-import type { Decision, Input, Outcome } from "../../src/model/decision.ts";
+import type { Alarm, ClusterRules } from "../../src/model/alarm.ts";
+import type { Decision, Delivery, Input, Outcome } from "../../src/model/decision.ts";
 import type { MemberState } from "../../src/model/meters.ts";
 import { FakeClock } from "./fakeClock.ts";
+import { inShort } from "./laneLog.ts";
 import { LaneMonitor } from "./laneMonitor.ts";
+import { laneOf, someRules } from "./laneRules.ts";
 import { INTERVAL_S } from "./laneWorld.ts";
-import { anAlarm, control, theRules } from "./rules.ts";
 import { randomFrom } from "./trueLoad.ts";
 
 type Send = Extract<Decision, { readonly d: "send" }>;
-
-const LB = "network.services.lb";
-const METERS = ["active.connections", "queue.current", "queue.time", "connect.time", "response.time"].map(
-  (name) => `${LB}.${name}`,
-);
-const NAMES = ["a", "b", "c", "d", "e"];
 
 const ports = {
   clock: new FakeClock(),
@@ -41,6 +38,10 @@ export const BOUND_TICKS = 120;
 export class LaneRun {
   readonly monitor = new LaneMonitor();
   readonly log: string[] = [];
+  /** Words of people that were not refused. */
+  asked = 0;
+  /** Deliveries as they are recorded. */
+  readonly #ledger = new Map<string, Delivery>();
   readonly #random: () => number;
   readonly #cluster: ClusterState = emptyCluster("web");
   readonly #runner = new ClusterRunner(this.#cluster, ports);
@@ -55,7 +56,7 @@ export class LaneRun {
 
   constructor(seed: number) {
     this.#random = randomFrom(seed);
-    this.#rules = this.#someRules();
+    this.#rules = someRules(this.#random);
     this.#input({ kind: "start", number: this.#number, at: this.#number * 10_000, intervalMs: INTERVAL_S * 1000 });
     this.#input({ kind: "command", command: "rules", rules: this.#rules });
     for (const { rule } of this.#rules.alarms) if (rule.kind === "threshold") this.#values.set(rule.meterName, 3);
@@ -66,13 +67,14 @@ export class LaneRun {
   step(seed: number): void {
     const random = randomFrom(seed);
     const kind = random();
-    if (kind < 0.5) this.#someTick(random);
-    else if (kind < 0.76) this.#goOn(random);
-    else if (kind < 0.81) this.#pause(random);
-    else if (kind < 0.85) this.#input({ kind: "command", command: "resume", ...directionIn(random) });
-    else if (kind < 0.91) this.#effect(random);
-    else if (kind < 0.94) this.#restart(Math.floor(4 * random()), random() < 0.3);
-    else if (kind < 0.95) this.#input({ kind: "stall" });
+    if (kind < 0.46) this.#someTick(random);
+    else if (kind < 0.7) this.#goOn(random);
+    else if (kind < 0.74) this.#pause(random);
+    else if (kind < 0.78) this.#input({ kind: "command", command: "resume", ...directionIn(random) });
+    else if (kind < 0.84) this.#effect(random);
+    else if (kind < 0.87) this.#restart(Math.floor(4 * random()), random() < 0.3);
+    else if (kind < 0.88) this.#input({ kind: "stall" });
+    else if (kind < 0.96) this.#person(random);
     else this.#edit(random);
   }
 
@@ -90,15 +92,48 @@ export class LaneRun {
     return undefined;
   }
 
-  #input(input: Input): void {
-    const { decisions } = fold(this.#cluster, input);
+  #input(input: Input): readonly Decision[] {
+    const { decisions, deliveries } = fold(this.#cluster, input);
+    for (const one of deliveries) this.#ledger.set(one.id, one);
     this.log.push(inShort(input), ...decisions.map((one) => `    ${inShort(one)}`));
-    this.monitor.folded(input, decisions);
+    this.monitor.folded(input, decisions, deliveries);
+    this.#lookForLost();
     if (input.kind === "start") this.#open = undefined;
     for (const one of decisions) {
       if (one.d === "cancel" && this.#open?.send.delivery === one.delivery) this.#open.cancelAsked = true;
       if (one.d === "send" && one.class === "control") this.#open = { send: one, written: false, cancelAsked: false };
     }
+    return decisions;
+  }
+
+  /** Every call that waits is one that something still waits for. */
+  #lookForLost(): void {
+    const { lane, alarms, deliveries } = this.#cluster;
+    for (const { alarmId, receiver, repeat, status } of deliveries.values()) {
+      const own = lane.phase === "in flight" && lane.alarmId === alarmId ? lane : undefined;
+      const waiting = [
+        ...(alarms.get(alarmId)?.owed?.receivers ?? []),
+        ...(own ? [own.current, ...own.rest, ...own.called.map(({ pending }) => pending)] : []),
+      ];
+      if (!waiting.some((one) => one.action.receiver === receiver && one.repeat === repeat))
+        this.monitor.violations.push(`${status}, and nothing waits for it: ${receiver} of ${alarmId}`);
+    }
+  }
+
+  /** A person asks that something be made again, or given up. */
+  #person(random: () => number): void {
+    const deliveries = [...this.#ledger.values()].slice(-12);
+    const delivery = deliveries[Math.floor(deliveries.length * random())];
+    if (!delivery) return;
+    const command: PersonCommand = { kind: "command", command: random() < 0.7 ? "retry" : "drop", delivery };
+    const refused = whyNotDeliver(this.#cluster, command);
+    if (refused === undefined) {
+      this.asked++;
+      this.monitor.asked(command.command, delivery);
+    }
+    const decided = this.#input(command).filter(({ d }) => d === "send" || d === "end" || d === "release");
+    if (refused !== undefined && decided.length > 0)
+      this.monitor.violations.push(`refused (${refused}), and yet: ${decided.map(inShort)}`);
   }
 
   #tick(failed = false): void {
@@ -209,6 +244,7 @@ export class LaneRun {
     const change = (one: Alarm): Alarm => {
       if (drawn < 0.3) return { ...one, enabled: !one.enabled };
       if (drawn < 0.45) return { ...one, repeatIntervalS: [10, 20, 25, 40][Math.floor(4 * random())]! };
+      if (drawn < 0.5) return withShadow(one, !one.shadow);
       if (drawn < 0.6) return { ...one, maxRepeats: random() < 0.5 ? undefined : Math.floor(4 * random()) };
       return { ...one, repeatActions: !one.repeatActions };
     };
@@ -218,78 +254,13 @@ export class LaneRun {
     this.#rules = { ...this.#rules, ...lane, alarms };
     this.#input({ kind: "command", command: "rules", rules: this.#rules });
   }
-
-  #someRules(): ClusterRules {
-    const random = this.#random;
-    const count = 2 + Math.floor(3.999 * random());
-    const names = NAMES.slice(0, count);
-    const alarms = names.map((name, index): Alarm => {
-      const upward = random() < 0.5;
-      const main: Direction = random() < 0.2 ? "unknown" : upward ? "out" : "in";
-      const list = (direction: Direction): Action[] =>
-        Array.from({ length: 1 + Math.floor(2.2 * random()) }, (_, at) =>
-          control(`${name}${direction[0]}${at}`, random() < 0.15 ? "unknown" : direction),
-        );
-      const other: Direction = main === "in" ? "out" : "in";
-      return anAlarm({
-        name,
-        meterName: METERS[index]!,
-        statistic: "last",
-        comparison: upward ? "gt" : "lt",
-        threshold: upward ? 5 : 2,
-        treatMissingData: random() < 0.7 ? "missing" : "ignore",
-        repeatActions: random() < 0.6,
-        repeatIntervalS: [10, 20, 25, 40][Math.floor(4 * random())]!,
-        repeatStates: random() < 0.7 ? ["alarm"] : ["ok", "alarm", "insufficient data"],
-        maxRepeats: random() < 0.5 ? undefined : Math.floor(4 * random()),
-        suppressedBy: names.filter((one) => one !== name && random() < 0.08).map((one) => `id-${one}`),
-        actions: {
-          alarm: list(main),
-          ok: random() < 0.2 ? list(other) : [],
-          "insufficient data": random() < 0.2 ? list(random() < 0.5 ? "out" : "in") : [],
-        },
-      });
-    });
-    return theRules(alarms, laneOf(random));
-  }
 }
 
-function laneOf(random: () => number): Pick<ClusterRules, "settleS" | "cooldownS"> {
-  const cooldown = () => (random() < 0.5 ? 0 : Math.floor(60 * random()));
-  return { settleS: Math.floor(40 * random()), cooldownS: { in: cooldown(), out: cooldown() } };
+function withShadow({ shadow: _, ...alarm }: Alarm, shadow: boolean): Alarm {
+  return shadow ? { ...alarm, shadow } : alarm;
 }
 
 function directionIn(random: () => number): { readonly direction?: "in" | "out" } {
   const drawn = random();
   return drawn < 0.34 ? {} : { direction: drawn < 0.67 ? "in" : "out" };
-}
-
-/** An input or a decision as a line that people read. */
-function inShort(one: Input | Decision): string {
-  if ("kind" in one) {
-    if (one.kind === "tick")
-      return `tick ${one.number} ${JSON.stringify(one.values)} ${one.sources[0]?.error ?? ""} ${one.members.join(" ")}`;
-    if (one.kind === "command" && one.command === "rules") {
-      const { settleS, cooldownS, alarms } = one.rules;
-      const lines = alarms.map((alarm) => {
-        const { name, enabled, actions, suppressedBy, repeatActions, repeatIntervalS, repeatStates, maxRepeats, rule } =
-          alarm;
-        const lists = Object.entries(actions).map(
-          ([state, list]) => `${state}: ${list.map(({ receiver, direction }) => `${receiver} ${direction}`)}`,
-        );
-        const policy = rule.kind === "threshold" ? `${rule.comparison} ${rule.treatMissingData}` : "";
-        const repeats = repeatActions
-          ? `every ${repeatIntervalS} s in ${repeatStates}, at most ${maxRepeats}`
-          : "no repeats";
-        return `  ${name} ${enabled} ${policy} ${lists.join("; ")}; ${repeats}; suppressed by ${suppressedBy}`;
-      });
-      return [`rules settle ${settleS} cooldown ${JSON.stringify(cooldownS)}`, ...lines].join("\n");
-    }
-    return JSON.stringify(one);
-  }
-  if (one.d === "send")
-    return `send ${one.receiver} attempt ${one.attempt} transition ${one.transition} repeat ${one.repeat} ${one.direction}`;
-  if (one.d === "transition") return `${one.name}: ${one.from} → ${one.to} (${one.transition})`;
-  if (one.d === "hold") return `hold ${one.alarmId} ${one.what} ${one.gate}: ${one.reason.slice(0, 60)}`;
-  return JSON.stringify(one);
 }

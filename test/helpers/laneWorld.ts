@@ -34,6 +34,8 @@ export interface Told {
   outcome: Outcome["outcome"] | "lost" | undefined;
   /** Not before this tick. */
   notBefore: number;
+  /** A person asked that it be called again. */
+  asked: boolean;
   readonly group: Group;
 }
 
@@ -112,7 +114,7 @@ export class LaneWorld {
         break;
       case "command":
         if (input.command === "rules") this.#revise(input.rules);
-        else if (input.command !== "forget") this.#pause(input);
+        else if (input.command === "pause" || input.command === "resume") this.#pause(input);
         break;
       case "outcome":
       case "event":
@@ -232,6 +234,6 @@ export function asksOut(watched: Watched): boolean {
   return owesFirst || [...told.values()].some(isOwedAgain);
 }
 
-function isOwedAgain({ outcome, group }: Told): boolean {
-  return outcome === "not_run" || outcome === "busy" || (outcome === "cancelled" && !group.isRepeat);
+function isOwedAgain({ outcome, asked, group }: Told): boolean {
+  return asked || outcome === "not_run" || outcome === "busy" || (outcome === "cancelled" && !group.isRepeat);
 }

@@ -1,11 +1,17 @@
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
+import { createAddressPolicy } from "../../src/lib/addressPolicy.ts";
 import { parseHttpDate, systemClock } from "../../src/lib/clock.ts";
 import { silentLogger } from "../../src/lib/log.ts";
 import type { Notification, Outcome } from "../../src/model/decision.ts";
 import { meaningOfError, meaningOfStatus, retryAfterS } from "../../src/notifier/answer.ts";
+import type { NotifierOptions } from "../../src/notifier/notifier.ts";
 import { Notifier } from "../../src/notifier/notifier.ts";
 import { splitUrl } from "../../src/notifier/request.ts";
 import type { Dispatch, ReceiverTarget } from "../../src/ports.ts";
+import { aTarget } from "../helpers/posts.ts";
 import { answerOf, rawReceiver } from "../helpers/receiver.ts";
 import { eventually } from "../helpers/sockets.ts";
 
@@ -22,14 +28,16 @@ const notification: Notification = {
 function setUp(
   target: (receiver: string) => ReceiverTarget | undefined,
   held: () => string | undefined = () => undefined,
-  limits: { concurrency?: number; perOrigin?: number } = {},
+  limits: Partial<Pick<NotifierOptions, "concurrency" | "perOrigin" | "tokens">> = {},
+  log = silentLogger,
 ) {
   const outcomes: Outcome[] = [];
   const notifier = new Notifier({
     clock: systemClock,
     parseDate: parseHttpDate,
-    log: silentLogger,
+    log,
     receivers: { resolve: (_clusterId, receiver) => target(receiver) },
+    policy: createAddressPolicy({ allow: [], deny: [] }),
     version: "1.2.3",
     connectTimeoutMs: 500,
     concurrency: 1024,
@@ -46,6 +54,10 @@ const dispatch = (fields: Partial<Dispatch> = {}): Dispatch => ({
   attempt: 1,
   receiver: "r",
   control: true,
+  direction: "out",
+  transition: 1,
+  repeat: 0,
+  at: 1_700_000_000_000,
   notification,
   ...fields,
 });
@@ -56,7 +68,7 @@ async function send(
   timeoutMs = 2000,
   held?: () => string | undefined,
 ): Promise<Outcome> {
-  const { notifier, outcomes } = setUp(() => ({ url, headers: {}, timeoutMs }), held);
+  const { notifier, outcomes } = setUp(() => aTarget(url, { timeoutMs }), held);
   notifier.dispatch(dispatch(fields));
   return eventually("an outcome", () => outcomes[0]);
 }
@@ -94,10 +106,17 @@ describe("the request, byte for byte", () => {
   });
 
   it.each([
-    { url: "http://h:80/a?b", split: { origin: "http://h:80", host: "h:80", path: "/a?b" } },
-    { url: "HTTP://Host", split: { origin: "http://Host", host: "Host", path: "/" } },
-    { url: "https://h?x=1", split: { origin: "https://h", host: "h", path: "/?x=1" } },
-    { url: "http://h/a/../b/%2e%3A", split: { origin: "http://h", host: "h", path: "/a/../b/%2e%3A" } },
+    { url: "http://h:80/a?b", split: { origin: "http://h", hostname: "h", host: "h:80", path: "/a?b" } },
+    { url: "HTTP://Host", split: { origin: "http://host", hostname: "host", host: "Host", path: "/" } },
+    { url: "https://h?x=1", split: { origin: "https://h", hostname: "h", host: "h", path: "/?x=1" } },
+    {
+      url: "http://h/a/../b/%2e%3A",
+      split: { origin: "http://h", hostname: "h", host: "h", path: "/a/../b/%2e%3A" },
+    },
+    {
+      url: "http://0x7f.1:8/",
+      split: { origin: "http://127.0.0.1:8", hostname: "127.0.0.1", host: "0x7f.1:8", path: "/" },
+    },
     { url: "http://user@h/", split: undefined },
     { url: "ftp://h/", split: undefined },
     { url: "http://h/a b", split: undefined },
@@ -106,7 +125,7 @@ describe("the request, byte for byte", () => {
   it("the receiver's own headers go along", async () => {
     await using receiver = await rawReceiver(answerOf(200));
     const url = `http://127.0.0.1:${receiver.port}/`;
-    const { notifier, outcomes } = setUp(() => ({ url, headers: { authorization: "Bearer x" }, timeoutMs: 2000 }));
+    const { notifier, outcomes } = setUp(() => aTarget(url, { headers: { authorization: "Bearer x" } }));
     notifier.dispatch(dispatch());
     await eventually("an outcome", () => outcomes[0]);
     expect(receiver.received[0]?.headers.authorization).toBe("Bearer x");
@@ -270,11 +289,7 @@ describe("A5: gates are read again immediately before the first byte", () => {
 
   it("D2: a cancel before a byte is written", async () => {
     await using receiver = await rawReceiver(answerOf(200));
-    const { notifier, outcomes } = setUp(() => ({
-      url: `http://127.0.0.1:${receiver.port}/`,
-      headers: {},
-      timeoutMs: 2000,
-    }));
+    const { notifier, outcomes } = setUp(() => aTarget(`http://127.0.0.1:${receiver.port}/`));
     notifier.dispatch(dispatch());
     notifier.cancel(dispatch().deliveryId);
     expect(await eventually("an outcome", () => outcomes[0])).toMatchObject({ outcome: "cancelled" });
@@ -287,11 +302,7 @@ describe("how many at once", () => {
     await using slow = await rawReceiver(() => {});
     await using quick = await rawReceiver(answerOf(200));
     const { notifier, outcomes } = setUp(
-      (receiver) => ({
-        url: `http://127.0.0.1:${receiver === "slow" ? slow.port : quick.port}/`,
-        headers: {},
-        timeoutMs: 60_000,
-      }),
+      (receiver) => aTarget(`http://127.0.0.1:${receiver === "slow" ? slow.port : quick.port}/`, { timeoutMs: 60_000 }),
       undefined,
       { concurrency: 8, perOrigin: 4 },
     );
@@ -307,7 +318,7 @@ describe("stopping", () => {
   it("waits for what is under way, cuts off what takes too long, and reports all of it", async () => {
     await using hanging = await rawReceiver(() => {});
     const { notifier, outcomes } = setUp(
-      () => ({ url: `http://127.0.0.1:${hanging.port}/`, headers: {}, timeoutMs: 60_000 }),
+      () => aTarget(`http://127.0.0.1:${hanging.port}/`, { timeoutMs: 60_000 }),
       undefined,
       { perOrigin: 1 },
     );
@@ -321,3 +332,153 @@ describe("stopping", () => {
     ]);
   });
 });
+
+describe("receivers that keep failing are left alone", () => {
+  it("after five failures a receiver is not called, and told so with the time that is left", async () => {
+    await using broken = await rawReceiver(answerOf(500));
+    const { notifier, outcomes } = setUp(() => aTarget(`http://127.0.0.1:${broken.port}/`));
+    for (let attempt = 1; attempt <= 6; attempt++) {
+      notifier.dispatch(dispatch({ attempt }));
+      await eventually("an outcome", () => outcomes[attempt - 1]);
+    }
+    expect(broken.received).toHaveLength(5);
+    expect(outcomes.at(-1)).toMatchObject({
+      outcome: "not_run",
+      retryAfterS: 30,
+      reason: "receiver r keeps failing and is left alone",
+    });
+    expect([notifier.breakerOf("web", "r"), notifier.breakerOf("web", "other")]).toEqual(["open", "closed"]);
+    // Others at the same origin are none the worse for it.
+    notifier.dispatch(dispatch({ deliveryId: "other", receiver: "other" }));
+    expect(await eventually("it", () => outcomes[6])).toMatchObject({ outcome: "uncertain", status: 500 });
+  });
+
+  it("an origin that cannot be connected to is left alone by all of its receivers", async () => {
+    const gone = await rawReceiver("");
+    await gone[Symbol.asyncDispose]();
+    const { notifier, outcomes } = setUp((receiver) => aTarget(`http://127.0.0.1:${gone.port}/${receiver}`));
+    for (let n = 0; n < 5; n++) {
+      notifier.dispatch(dispatch({ deliveryId: `${n}`, receiver: `r${n}` }));
+      await eventually("an outcome", () => outcomes[n]);
+    }
+    notifier.dispatch(dispatch({ deliveryId: "next", receiver: "r9" }));
+    expect(await eventually("an outcome", () => outcomes[5])).toMatchObject({
+      outcome: "not_run",
+      retryAfterS: 30,
+      reason: `http://127.0.0.1:${gone.port} keeps failing and is left alone`,
+    });
+    expect(notifier.breakerOf("web", "r9")).toBe("open");
+    expect(notifier.failingOf("web", "r9")).toMatch(/left alone$/);
+  });
+});
+
+describe("receivers that get no POST", () => {
+  it("log: writes one line; test: does nothing; both are delivered", async () => {
+    const lines: unknown[] = [];
+    const log = { ...silentLogger, info: (text: string, fields: unknown) => lines.push([text, fields]) };
+    const { notifier, outcomes } = setUp(
+      (receiver) => ({ kind: receiver === "log" ? "log" : "test" }),
+      undefined,
+      {},
+      log,
+    );
+    notifier.dispatch(dispatch({ deliveryId: "1", receiver: "log" }));
+    notifier.dispatch(dispatch({ deliveryId: "2", receiver: "test" }));
+    await eventually("outcomes", () => outcomes[1]);
+    expect(outcomes.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ["accepted", "logged"],
+      ["accepted", "test: nothing is sent"],
+    ]);
+    expect(lines[0]).toEqual([
+      "alarm",
+      expect.objectContaining({ cluster_id: "web", alarm_name: notification.alarmName, current: "alarm" }),
+    ]);
+  });
+});
+
+describe("trust: a token goes along", () => {
+  it("it is asked for, and asked for anew when the receiver does not take it", async () => {
+    const answers = [answerOf(401), answerOf(200)];
+    await using receiver = await rawReceiver((socket) => socket.end(answers.shift() ?? answerOf(500)));
+    let made = 0;
+    const forgotten: string[] = [];
+    const tokens = {
+      token: async () => `secret-token-${++made}`,
+      forget: (token: string) => void forgotten.push(token),
+    };
+    const target = aTarget(`http://127.0.0.1:${receiver.port}/`, { trust: true });
+    const { notifier, outcomes } = setUp(() => target, undefined, { tokens });
+    notifier.dispatch(dispatch());
+    expect(await eventually("an outcome", () => outcomes[0])).toMatchObject({ outcome: "not_run", status: 401 });
+    notifier.dispatch(dispatch({ attempt: 2 }));
+    expect(await eventually("an outcome", () => outcomes[1])).toMatchObject({ outcome: "accepted" });
+    expect(receiver.received.map(({ headers }) => headers["x-auth-token"])).toEqual([
+      "secret-token-1",
+      "secret-token-2",
+    ]);
+    expect(forgotten).toEqual(["secret-token-1"]);
+  });
+
+  it("without a Keystone it is rejected; with one that is away it is tried again", async () => {
+    const target = aTarget("http://127.0.0.1:9/", { trust: true });
+    const without = setUp(() => target);
+    without.notifier.dispatch(dispatch());
+    expect(await eventually("an outcome", () => without.outcomes[0])).toMatchObject({
+      outcome: "rejected",
+      reason: "receiver r: it needs notifier.keystone in tocsin.yaml",
+    });
+    const tokens = {
+      token: () => Promise.reject(new Error("Keystone at http://k/… does not answer")),
+      forget: () => {},
+    };
+    const away = setUp(() => target, undefined, { tokens });
+    away.notifier.dispatch(dispatch());
+    expect(await eventually("an outcome", () => away.outcomes[0])).toMatchObject({
+      outcome: "not_run",
+      reason: "Keystone at http://k/… does not answer",
+    });
+  });
+});
+
+describe("connections that are kept", () => {
+  it("one connection for several POSTs; one that was closed meanwhile is not used again", async () => {
+    const quiet = "HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n";
+    const sockets: Socket[] = [];
+    await using receiver = await keepingReceiver((socket) => {
+      if (!sockets.includes(socket)) sockets.push(socket);
+      socket.write(quiet);
+    });
+    const { notifier, outcomes } = setUp(() => aTarget(receiver.url, { keepAlive: true }));
+    for (let n = 0; n < 3; n++) {
+      notifier.dispatch(dispatch({ deliveryId: `${n}` }));
+      expect(await eventually("an outcome", () => outcomes[n])).toMatchObject({ outcome: "accepted" });
+    }
+    expect(sockets).toHaveLength(1);
+    sockets[0]?.destroy();
+    await eventually("the other end", () => (receiver.closed() > 0 ? true : undefined));
+    notifier.dispatch(dispatch({ deliveryId: "4" }));
+    expect(await eventually("an outcome", () => outcomes[3])).toMatchObject({ outcome: "accepted" });
+    expect(sockets).toHaveLength(2);
+    await notifier.stop(0);
+  });
+});
+
+/** A receiver that keeps its connections: it hears every request of each. */
+async function keepingReceiver(answer: (socket: Socket) => void) {
+  let closed = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("close", () => closed++);
+    socket.on("data", () => answer(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    closed: () => closed,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

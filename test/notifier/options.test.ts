@@ -2,55 +2,20 @@ import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import type { ServerOptions } from "node:https";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseHttpDate, systemClock } from "../../src/lib/clock.ts";
-import { silentLogger } from "../../src/lib/log.ts";
-import type { Notification, Outcome, ReasonData } from "../../src/model/decision.ts";
-import { Notifier } from "../../src/notifier/notifier.ts";
-import { aodhBody } from "../../src/notifier/request.ts";
+import type { Outcome, ReasonData } from "../../src/model/decision.ts";
+import { aodhBody } from "../../src/notifier/aodhBody.ts";
 import { signature } from "../../src/notifier/signature.ts";
-import type { ReceiverTarget } from "../../src/ports.ts";
+import type { WebhookTarget } from "../../src/ports.ts";
+import { aNotification, aTarget, sent } from "../helpers/posts.ts";
 import { answerOf, rawReceiver } from "../helpers/receiver.ts";
-import { eventually, temporaryFolder } from "../helpers/sockets.ts";
+import { temporaryFolder } from "../helpers/sockets.ts";
 
-const notification = (reasonData: ReasonData): Notification => ({
-  alarmName: "a",
-  alarmId: "21ba09aa-8aa0-5e15-9296-664b0087de34",
-  severity: "low",
-  previous: "ok",
-  current: "alarm",
-  reason: "é",
-  reasonData,
-});
-const threshold = notification({ type: "threshold", disposition: "outside", count: 1, mostRecent: 8 });
-
-/** Sends one notice to a receiver. */
-async function send(url: string, target: Partial<ReceiverTarget> = {}): Promise<Outcome> {
-  const outcomes: Outcome[] = [];
-  const notifier = new Notifier({
-    clock: systemClock,
-    parseDate: parseHttpDate,
-    log: silentLogger,
-    receivers: { resolve: () => ({ url, headers: {}, timeoutMs: 5000, ...target }) },
-    version: "1.2.3",
-    connectTimeoutMs: 5000,
-    concurrency: 8,
-    perOrigin: 8,
-  });
-  notifier.connect({ heldBecause: () => undefined, outcome: (_clusterId, outcome) => outcomes.push(outcome) });
-  notifier.dispatch({
-    clusterId: "web",
-    deliveryId: "msg_e6ffba58-fc74-53b5-9182-d85398bf5530",
-    attempt: 1,
-    receiver: "r",
-    control: false,
-    notification: threshold,
-  });
-  return eventually("an outcome", () => outcomes[0]);
-}
+const send = (url: string, fields?: Partial<WebhookTarget>): Promise<Outcome> => sent(aTarget(url, fields));
 
 describe("signature", () => {
   // The example of the Standard Webhooks libraries.
@@ -105,6 +70,16 @@ describe("connections", () => {
   });
 });
 
+describe("headers of the receiver's own", () => {
+  it.each(["content-type", "Content-Type", "WEBHOOK-ID", "User-Agent"])("%s goes in place of ours", async (name) => {
+    await using receiver = await rawReceiver(answerOf(200));
+    await send(`http://127.0.0.1:${receiver.port}/`, { headers: { [name]: "mine" } });
+    const { raw, headers } = receiver.received[0]!;
+    expect(headers[name.toLowerCase()]).toBe("mine");
+    expect(raw.match(new RegExp(`^${name}: `, "gim"))).toHaveLength(1);
+  });
+});
+
 /** An authority, and a certificate for 127.0.0.1 that it has signed. */
 function certificates(folder: string): { readonly ca: string; readonly cert: string; readonly key: string } {
   const path = (name: string) => join(folder, name);
@@ -130,42 +105,81 @@ function certificates(folder: string): { readonly ca: string; readonly cert: str
   return { ca: read("ca.pem"), cert: read("cert"), key: read("key") };
 }
 
+/** A server that counts what it is asked. */
+async function tlsServer(options: ServerOptions) {
+  let requests = 0;
+  const server = createServer(options, (_request, response) => {
+    requests++;
+    response.end("hello");
+  });
+  // A client that was refused goes away.
+  server.on("tlsClientError", () => {});
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    requests: () => requests,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
 describe("TLS", () => {
+  const refused = { outcome: "rejected", reason: expect.stringMatching(/^TLS: /) };
+
   it("a certificate is trusted by its own authority alone, for that receiver alone", async () => {
     using folder = temporaryFolder();
     const { ca, cert, key } = certificates(folder.path);
     using otherFolder = temporaryFolder();
     const other = certificates(otherFolder.path).ca;
-    let requests = 0;
-    const server = createServer({ cert, key }, (_request, response) => {
-      requests++;
-      response.end("hello");
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    await using _closed = {
-      async [Symbol.asyncDispose]() {
-        server.closeAllConnections();
-        server.close();
-        await once(server, "close");
-      },
-    };
-    const { port } = server.address() as AddressInfo;
-    const refused = { outcome: "rejected", reason: expect.stringMatching(/^TLS: /) };
+    await using server = await tlsServer({ cert, key });
+    const { port } = server;
 
     expect(await send(`https://127.0.0.1:${port}/`)).toMatchObject(refused);
-    expect(await send(`https://127.0.0.1:${port}/`, { ca: other })).toMatchObject(refused);
-    expect(await send(`https://127.0.0.1:${port}/`, { ca: "no certificate" })).toMatchObject(refused);
+    expect(await send(`https://127.0.0.1:${port}/`, { tls: { ca: other } })).toMatchObject(refused);
+    expect(await send(`https://127.0.0.1:${port}/`, { tls: { ca: "no certificate" } })).toMatchObject(refused);
     // Its name is looked at, too.
-    expect(await send(`https://localhost:${port}/`, { ca })).toMatchObject(refused);
-    expect(requests).toBe(0);
-    expect(await send(`https://127.0.0.1:${port}/`, { ca })).toMatchObject({
+    expect(await send(`https://localhost:${port}/`, { tls: { ca } })).toMatchObject(refused);
+    expect(server.requests()).toBe(0);
+    expect(await send(`https://127.0.0.1:${port}/`, { tls: { ca } })).toMatchObject({
       outcome: "accepted",
       status: 200,
       detail: { answer: "hello" },
     });
     expect(await send(`https://127.0.0.1:${port}/`)).toMatchObject(refused);
-    expect(requests).toBe(1);
+    expect(server.requests()).toBe(1);
+  });
+
+  it.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "%s: our own certificate is shown where it is asked for",
+    async (version) => {
+      using folder = temporaryFolder();
+      const { ca, cert, key } = certificates(folder.path);
+      using otherFolder = temporaryFolder();
+      const other = certificates(otherFolder.path);
+      const asks = { requestCert: true, rejectUnauthorized: true, minVersion: version, maxVersion: version };
+      await using server = await tlsServer({ cert, key, ca, ...asks });
+      const url = `https://127.0.0.1:${server.port}/`;
+
+      // Node's server hangs up without an alert, so that some of these look like any lost connection.
+      for (const tls of [{ ca }, { ca, cert: other.cert, key: other.key }, { ca, cert, key: other.key }])
+        expect((await send(url, { tls })).outcome).not.toBe("accepted");
+      expect(server.requests()).toBe(0);
+      expect(await send(url, { tls: { ca, cert, key } })).toMatchObject({ outcome: "accepted", status: 200 });
+    },
+  );
+
+  it("nothing older than 1.2", async () => {
+    using folder = temporaryFolder();
+    const { ca, cert, key } = certificates(folder.path);
+    const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
+    await using server = await tlsServer({ cert, key, ...old });
+    const outcome = await send(`https://127.0.0.1:${server.port}/`, { tls: { ca } });
+    expect(outcome.outcome).not.toBe("accepted");
+    expect(server.requests()).toBe(0);
   });
 });
 
@@ -236,7 +250,7 @@ describe("reason_data", () => {
   ];
 
   it.each(table)("$name", ({ data, text }) => {
-    const body = aodhBody(notification(data)).toString();
+    const body = aodhBody(aNotification({ reasonData: data })).toString();
     expect(body.slice(body.indexOf('"reason_data": '))).toBe(`"reason_data": ${text}}`);
   });
 });

@@ -11,7 +11,7 @@ import { describe, expect, it } from "vitest";
 import type { Comparison, Expression, Severity, State, Statistic, ThresholdRule } from "../../src/model/alarm.ts";
 import { leavesOf } from "../../src/model/alarm.ts";
 import type { Decision } from "../../src/model/decision.ts";
-import { aodhBody } from "../../src/notifier/request.ts";
+import { aodhBody } from "../../src/notifier/aodhBody.ts";
 import { Folded } from "../helpers/folded.ts";
 import { aRule, theRules } from "../helpers/rules.ts";
 import {

@@ -11,11 +11,13 @@ describe("rule L: whatever happens to a lane", () => {
     const seed = Math.floor(Math.random() * 2 ** 31);
     let steps = 0;
     let longest = 0;
+    let asked = 0;
     const number = fc.nat(2 ** 31 - 1);
     const holds = fc.property(number, fc.array(number, { minLength: 20, maxLength: 60 }), (rules, numbers) => {
       const run = new LaneRun(rules);
       for (const one of numbers) run.step(one);
       steps += numbers.length;
+      asked += run.asked;
       const ticks = run.end();
       if (run.monitor.violations.length > 0 || ticks === undefined) {
         const owed = run.monitor.owed().map((one) => `after ${BOUND_TICKS} ticks owed: ${one}`);
@@ -26,6 +28,7 @@ describe("rule L: whatever happens to a lane", () => {
     fc.assert(holds, { numRuns: schedules, seed });
     console.log(
       `lane schedules=${schedules} seed=${seed} violations=0 mean_steps=${Math.round(steps / schedules)} ` +
+        `asked_by_people=${asked} ` +
         `longest_owed_ticks=${longest} bound=${BOUND_TICKS}`,
     );
   }, 600_000);

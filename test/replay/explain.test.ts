@@ -5,6 +5,7 @@ import { createMemoryStore } from "../../src/backend/memory/store.ts";
 import { openSqlite } from "../../src/backend/sqlite/backend.ts";
 import { explainText, historyTable } from "../../src/cli/explain.ts";
 import { loadCheckpoint } from "../../src/evaluator/checkpoint.ts";
+import { emptyCluster } from "../../src/evaluator/cluster.ts";
 import { Evaluator } from "../../src/evaluator/evaluator.ts";
 import { fold } from "../../src/evaluator/fold.ts";
 import { gateOf } from "../../src/evaluator/gates.ts";
@@ -14,6 +15,7 @@ import { rfc3339 } from "../../src/lib/clock.ts";
 import { nextDown } from "../../src/lib/floats.ts";
 import { silentLogger } from "../../src/lib/log.ts";
 import type { Alarm, ClusterRules } from "../../src/model/alarm.ts";
+import type { Delivery, Input } from "../../src/model/decision.ts";
 import type { Explanation } from "../../src/model/explanation.ts";
 import type { Ledger, SampleStore } from "../../src/ports.ts";
 import { explain } from "../../src/replay/explain.ts";
@@ -370,6 +372,38 @@ describe("what an explanation tells", () => {
     expect(held.action.opens_at).toBe(held.lane.until);
     expect(explainText(held)).toContain("action HELD");
     expect(explainText(held)).toMatch(/nearest +would be sent at .*Z, if nothing else happens/);
+  });
+
+  it("a notice that a person asked for again has not ended until it has", async () => {
+    const ledger = createMemoryLedger();
+    const store = createMemoryStore();
+    const told = anAlarm({ name: "a", actions: { ok: [], alarm: [notice("ops")], "insufficient data": [] } });
+    const folded = new Folded([told]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("rejected", { reason: "404" });
+    const again = emptyCluster("web");
+    let sent: Delivery | undefined;
+    const record = async (input: Input) => {
+      const { decisions, deliveries } = fold(again, input);
+      sent = deliveries[0] ?? sent;
+      const { clusterId, seq } = again;
+      const snapshot = { clusterId, seq, doc: "{}" };
+      const inputs = [{ seq, input }];
+      await ledger.commit({ clusterId, inputs, decisions, snapshot, deliveries, attempts: [], baselines: [] });
+    };
+    const ends = async () =>
+      (await explain("web", "id-a", undefined, { ledger, store, pause }))?.deliveries.map((one) => [
+        one.end,
+        one.reason,
+        one.sent_at.length,
+      ]);
+    for (const input of folded.inputs) await record(input);
+    expect(await ends()).toEqual([["rejected", "404", 1]]);
+    await record({ kind: "command", command: "retry", delivery: sent! });
+    await record(folded.sealed({ sessions: 9 }));
+    expect(await ends()).toEqual([[null, null, 2]]);
+    await record({ kind: "outcome", deliveryId: sent!.id, attempt: 2, outcome: "accepted", reason: "202" });
+    expect(await ends()).toEqual([["delivered", "202", 2]]);
   });
 
   it("what lacks while windows fill, and when they are full", async () => {

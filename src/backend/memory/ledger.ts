@@ -1,6 +1,6 @@
 import type { ClusterRules } from "../../model/alarm.ts";
 import type { Decision, Delivery, RecordedInput } from "../../model/decision.ts";
-import type { Checkpoint, ClusterSnapshot, Commit, Ledger, StoredBaseline } from "../../ports.ts";
+import type { AttemptRow, Checkpoint, ClusterSnapshot, Commit, Ledger, StoredBaseline } from "../../ports.ts";
 import { aboutOf } from "../about.ts";
 import { newestBaselines } from "./baselines.ts";
 
@@ -16,6 +16,7 @@ interface Kept {
 export function createMemoryLedger(): Ledger {
   const clusters = new Map<string, Kept>();
   const deliveries = new Map<string, Delivery>();
+  const attempts = new Map<string, Map<number, AttemptRow>>();
   let baselines: StoredBaseline[] = [];
   const keptOf = (clusterId: string): Kept => {
     const kept = clusters.get(clusterId) ?? { snapshot: undefined, inputs: new Map(), log: [], checkpoints: [] };
@@ -41,6 +42,10 @@ export function createMemoryLedger(): Ledger {
       for (const recorded of copy.inputs) kept.inputs.set(recorded.seq, recorded);
       kept.snapshot = copy.snapshot;
       for (const delivery of copy.deliveries) deliveries.set(delivery.id, delivery);
+      for (const attempt of copy.attempts) {
+        const own = attempts.get(attempt.deliveryId) ?? new Map<number, AttemptRow>();
+        attempts.set(attempt.deliveryId, own.set(attempt.attempt, attempt));
+      }
       for (const decision of copy.decisions) {
         const alarmId = aboutOf(decision, (id) => deliveries.get(id)?.alarmId);
         kept.log.push({ seq, alarmId, line: JSON.stringify(decision) });
@@ -48,11 +53,17 @@ export function createMemoryLedger(): Ledger {
       if (copy.checkpoint) kept.checkpoints.push(copy.checkpoint);
       baselines = newestBaselines([...baselines, ...copy.baselines]);
     },
-    async deliveries({ clusterId, limit }) {
+    async deliveries({ clusterId, statuses, idPrefix = "", limit }) {
       return [...deliveries.values()]
-        .filter((delivery) => clusterId === undefined || delivery.clusterId === clusterId)
+        .filter((one) => clusterId === undefined || one.clusterId === clusterId)
+        .filter((one) => (statuses?.includes(one.status) ?? true) && one.id.startsWith(idPrefix))
         .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
         .slice(0, limit);
+    },
+    async delivery(id) {
+      const delivery = deliveries.get(id);
+      const own = [...(attempts.get(id)?.values() ?? [])].sort((a, b) => a.attempt - b.attempt);
+      return delivery && structuredClone({ delivery, attempts: own });
     },
     async inputs(clusterId, afterSeq = -Infinity, upToSeq = Infinity) {
       return inOrder(keptOf(clusterId)).filter(({ seq }) => seq > afterSeq && seq <= upToSeq);

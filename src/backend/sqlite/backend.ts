@@ -1,24 +1,35 @@
 /** The embedded backend: `state.db` and `metrics.db` in one folder, each in a worker of its own. */
 
 import { accessSync, constants, mkdirSync } from "node:fs";
+import { systemClock } from "../../lib/clock.ts";
 import { messageOf, TocsinError } from "../../lib/errors.ts";
 import type { Commit, Ledger, SampleStore, TickRecord } from "../../ports.ts";
+import type { MetricsOptions } from "./openMetrics.ts";
+import type { StateIsOpen } from "./stateWorker.ts";
 import { GroupWriter, WorkerClient } from "./worker.ts";
 
 export interface SqliteBackend {
   readonly ledger: Ledger;
   readonly store: SampleStore;
+  /** A sentence for each file that was damaged (`E305`): where it is now, and what is lost. */
+  readonly damaged: readonly string[];
 }
 
 export interface OpenOptions {
   readonly lock: boolean;
   /** A storage worker has ended although nobody closed it: nothing can be recorded any more. */
   readonly onDeath?: (reason: string) => void;
+  /** Now, epoch ms: names the folder that damaged files are moved to. */
+  readonly at?: number;
 }
+
+/** The code that `damaged` is told under. */
+export const DAMAGED_CODE = "E305";
 
 /**
  * Opens both databases. `lock` takes the folder for this process alone (rule R6); without it they are only to be
- * read. Throws `E301` when the folder cannot be used, `E303` when another process holds it.
+ * read. Damaged files are set aside, and new ones begun. Throws `E301` when the folder cannot be used, `E302` when a
+ * file cannot be, `E303` when another process holds it, `E304` when another version made one.
  */
 export async function openSqlite(folder: string, options: OpenOptions): Promise<SqliteBackend> {
   try {
@@ -29,16 +40,18 @@ export async function openSqlite(folder: string, options: OpenOptions): Promise<
   }
   const state = new WorkerClient("stateWorker", { folder, lock: options.lock }, options.onDeath);
   const metrics = new WorkerClient("metricsWorker", { folder }, options.onDeath);
+  const { lock, at = systemClock.now() } = options;
   try {
     // The lock first: nobody may touch a folder that another process holds.
-    await state.call("open");
-    await metrics.call("open");
+    const { damaged, ...record } = (await state.call("open", at)) as StateIsOpen;
+    const own: MetricsOptions = { lock, at, ...record };
+    const more = (await metrics.call("open", own)) as readonly string[];
+    return { ledger: ledgerOver(state), store: storeOver(metrics), damaged: [...damaged, ...more] };
   } catch (error) {
     await Promise.allSettled([state.close(), metrics.close()]);
     if (error instanceof TocsinError) throw error;
     throw new TocsinError("E302", `cannot open the databases in ${folder}: ${messageOf(error)}`, { cause: error });
   }
-  return { ledger: ledgerOver(state), store: storeOver(metrics) };
 }
 
 function ledgerOver(worker: WorkerClient): Ledger {
@@ -48,6 +61,7 @@ function ledgerOver(worker: WorkerClient): Ledger {
     ticks: (clusterId, after, limit) => worker.call("ticks", clusterId, after, limit) as ReturnType<Ledger["ticks"]>,
     commit: (commit) => commits.add(commit),
     deliveries: (query) => worker.call("deliveries", query) as ReturnType<Ledger["deliveries"]>,
+    delivery: (id) => worker.call("delivery", id) as ReturnType<Ledger["delivery"]>,
     inputs: (clusterId, after, upTo) => worker.call("inputs", clusterId, after, upTo) as ReturnType<Ledger["inputs"]>,
     checkpoint: (clusterId, at, before) =>
       worker.call("checkpoint", clusterId, at, before) as ReturnType<Ledger["checkpoint"]>,

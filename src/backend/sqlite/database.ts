@@ -1,8 +1,7 @@
 /** The one place that opens SQLite files. */
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { TocsinError } from "../../lib/errors.ts";
 import type { Baseline } from "../../model/tick.ts";
 import type { StoredBaseline } from "../../ports.ts";
 
@@ -13,25 +12,6 @@ export function openDatabase(file: string, pragmas: readonly string[]): Database
   const database = new DatabaseSync(file, { timeout: 5000 });
   for (const pragma of pragmas) database.exec(`PRAGMA ${pragma}`);
   return database;
-}
-
-/**
- * Makes what the schema says, in one transaction, of a new file; throws `E304`, and leaves the file as it is, when
- * another version made it.
- */
-export function ensureSchema(database: DatabaseSync, file: string, schema: string, version: number): void {
-  inTransaction(database, () => {
-    database.exec("CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT");
-    const made = database.prepare("SELECT v FROM meta WHERE k = 'schema_version'").get()?.v;
-    if (made !== undefined && Number(made) !== version) {
-      throw new TocsinError(
-        "E304",
-        `${file} has schema ${made}, and this version of tocsin knows ${version}: move the data folder away`,
-      );
-    }
-    database.exec(schema);
-    database.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES('schema_version', CAST(? AS INTEGER))").run(version);
-  });
 }
 
 /** Runs `work` in one transaction; rolls back and rethrows when it throws. */
@@ -57,4 +37,9 @@ export function asInteger(value: number): number {
 export function storedBaseline(row: Record<string, unknown>): StoredBaseline {
   const baseline = JSON.parse(String(row.doc)) as Baseline;
   return { clusterId: String(row.cluster_id), source: String(row.source), seq: Number(row.seq), baseline };
+}
+
+/** Whether there is a file, with something in it. */
+export function hasContent(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }

@@ -5,19 +5,12 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { METERS } from "../../model/meters.ts";
 import type { SealedTick } from "../../model/tick.ts";
 import type { StoredBaseline, TickRecord } from "../../ports.ts";
-import { ensureSchema, inTransaction, openDatabase, storedBaseline } from "./database.ts";
-
-const SCHEMA_VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS cluster(id INTEGER PRIMARY KEY, cluster_id TEXT NOT NULL UNIQUE) STRICT;
-  CREATE TABLE IF NOT EXISTS tick(
-    number INTEGER NOT NULL, cluster INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, detail TEXT NOT NULL,
-    PRIMARY KEY(number, cluster)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS baseline(
-    cluster INTEGER NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL,
-    PRIMARY KEY(cluster, source)) STRICT, WITHOUT ROWID;
-`;
+import { inTransaction, openDatabase, storedBaseline } from "./database.ts";
+import type { MetricsTable } from "./metricsSchema.ts";
+import { METRICS_SCHEMA } from "./metricsSchema.ts";
+import { ensureSchema } from "./schema.ts";
+import type { Sums } from "./sums.ts";
+import { damagedRead } from "./sums.ts";
 
 /** Identifiers cannot be bound; meter names are our own, and quoted all the same. */
 function quoted(meter: string): string {
@@ -25,15 +18,21 @@ function quoted(meter: string): string {
 }
 
 const COLUMNS = METERS.map((meter) => meter.name);
+/** As sums take them. */
+const BY_NAME = COLUMNS.toSorted();
 
 export class MetricsDb {
   readonly #db: DatabaseSync;
+  readonly #sums: Sums<MetricsTable>;
   readonly #ids = new Map<string, number>();
+  #newestId = 0;
   readonly #putTick: StatementSync;
   readonly #putBaseline: StatementSync;
 
-  constructor(folder: string) {
-    this.#db = openDatabase(join(folder, "metrics.db"), [
+  /** `id`: of the record that its ticks belong to. */
+  constructor(folder: string, id: string) {
+    const file = join(folder, "metrics.db");
+    this.#db = openDatabase(file, [
       "journal_mode=WAL",
       "synchronous=NORMAL",
       "cache_size=-32000",
@@ -41,21 +40,30 @@ export class MetricsDb {
       "wal_autocheckpoint=1000",
       "journal_size_limit=16777216",
     ]);
-    ensureSchema(this.#db, join(folder, "metrics.db"), SCHEMA, SCHEMA_VERSION);
-    const present = new Set(
-      this.#db
-        .prepare("PRAGMA table_info(tick)")
-        .all()
-        .map((column) => String(column.name)),
-    );
-    for (const name of COLUMNS)
-      if (!present.has(name)) this.#db.exec(`ALTER TABLE tick ADD COLUMN ${quoted(name)} REAL`);
-    const names = ["number", "cluster", "seq", "at", "detail", ...COLUMNS.map(quoted)];
+    this.#sums = ensureSchema(this.#db, file, METRICS_SCHEMA, id, () => this.#addMeters()).sums;
+    const names = ["number", "cluster", "seq", "at", "detail", "sum", ...BY_NAME.map(quoted)];
     this.#putTick = this.#db.prepare(`INSERT OR REPLACE INTO tick(${names}) VALUES(${names.map(() => "?")})`);
     this.#putBaseline = this.#db.prepare(
-      `INSERT INTO baseline(cluster, source, seq, doc) VALUES(?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET seq = excluded.seq, doc = excluded.doc WHERE excluded.seq > baseline.seq`,
+      `INSERT INTO baseline(cluster, source, seq, doc, sum) VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+        SET seq = excluded.seq, doc = excluded.doc, sum = excluded.sum WHERE excluded.seq > baseline.seq`,
     );
+    this.#readIds();
+  }
+
+  #addMeters(): void {
+    const columns = this.#db.prepare("PRAGMA table_info(tick)").all();
+    const present = new Set(columns.map((column) => String(column.name)));
+    for (const name of COLUMNS)
+      if (!present.has(name)) this.#db.exec(`ALTER TABLE tick ADD COLUMN ${quoted(name)} REAL`);
+  }
+
+  #readIds(): void {
+    this.#ids.clear();
+    this.#newestId = 0;
+    for (const row of this.#sums.all("cluster", this.#db.prepare("SELECT * FROM cluster ORDER BY id"))) {
+      this.#newestId = Number(row.id);
+      this.#ids.set(String(row.cluster_id), this.#newestId);
+    }
   }
 
   /** Stores all of them in one transaction; the error's text for each when it fails. */
@@ -66,33 +74,35 @@ export class MetricsDb {
       });
       return records.map(() => null);
     } catch (error) {
-      this.#ids.clear();
+      this.#readIds();
       const reason = error instanceof Error ? error.message : String(error);
       return records.map(() => reason);
     }
   }
 
   #write({ clusterId, seq, tick, baselines }: TickRecord): void {
-    const id = this.#idOf(clusterId);
+    const id = this.#ids.get(clusterId) ?? this.#newId(clusterId);
     const { sources, members, servers } = tick;
     const detail = JSON.stringify({ sources, members, servers });
-    const values = COLUMNS.map((name) => tick.values[name] ?? null);
-    this.#putTick.run(tick.number, id, seq, tick.at, detail, ...values);
+    const meters = BY_NAME.map((name) => [name, orNull(tick.values[name])] as const);
+    const sum = this.#sums.of("tick", [tick.number, id, seq, tick.at, detail], meters);
+    this.#putTick.run(tick.number, id, seq, tick.at, detail, sum, ...meters.map(([, value]) => value));
     for (const [source, baseline] of Object.entries(baselines))
-      this.#putBaseline.run(id, source, seq, JSON.stringify(baseline));
+      this.#putBaseline.run(...this.#sums.sealed("baseline", id, source, seq, JSON.stringify(baseline)));
   }
 
-  #idOf(clusterId: string): number {
-    const known = this.#ids.get(clusterId);
-    if (known !== undefined) return known;
-    this.#db.prepare("INSERT OR IGNORE INTO cluster(cluster_id) VALUES(?)").run(clusterId);
-    const id = Number(this.#db.prepare("SELECT id FROM cluster WHERE cluster_id = ?").get(clusterId)?.id);
+  #newId(clusterId: string): number {
+    const id = this.#newestId + 1;
+    this.#db
+      .prepare("INSERT INTO cluster(id, cluster_id, sum) VALUES(?, ?, ?)")
+      .run(...this.#sums.sealed("cluster", id, clusterId));
     this.#ids.set(clusterId, id);
+    this.#newestId = id;
     return id;
   }
 
   ticks(clusterId: string, afterNumber: number, limit = Infinity): TickRecord[] {
-    const id = this.#db.prepare("SELECT id FROM cluster WHERE cluster_id = ?").get(clusterId)?.id;
+    const id = this.#ids.get(clusterId);
     // Both at once in one select would look at every row.
     const sql = "SELECT (SELECT min(number) FROM tick) AS oldest, (SELECT max(number) FROM tick) AS newest";
     const bounds = this.#db.prepare(sql).get();
@@ -103,20 +113,29 @@ export class MetricsDb {
     const newest = Number(bounds?.newest);
     let number = Math.max(afterNumber + 1, Number(bounds?.oldest));
     for (; number <= newest && ticks.length < limit; number++) {
-      const row = tickAt.get(number, Number(id));
+      const row = this.#sums.get("tick", tickAt, number, id);
       if (row) ticks.push({ clusterId, seq: Number(row.seq), tick: tickOf(row), baselines: {} });
     }
     return ticks;
   }
 
   baselines(): StoredBaseline[] {
-    const sql = "SELECT cluster_id, source, seq, doc FROM baseline JOIN cluster ON cluster.id = baseline.cluster";
-    return this.#db.prepare(sql).all().map(storedBaseline);
+    const names = new Map([...this.#ids].map(([name, id]) => [id, name]));
+    return this.#sums.all("baseline", this.#db.prepare("SELECT * FROM baseline")).map((row) => {
+      const clusterId = names.get(Number(row.cluster));
+      if (clusterId === undefined) throw damagedRead("a row of baseline has no cluster");
+      return storedBaseline({ ...row, cluster_id: clusterId });
+    });
   }
 
   close(): void {
     this.#db.close();
   }
+}
+
+/** As SQLite keeps it: what is no number is nothing. */
+function orNull(value: number | undefined): number | null {
+  return value === undefined || Number.isNaN(value) ? null : value;
 }
 
 /** The record as it was folded: to the bit, and with its keys in the same order. */

@@ -1,17 +1,22 @@
 import { workerData } from "node:worker_threads";
 import type { TickRecord } from "../../ports.ts";
-import { MetricsDb } from "./metricsDb.ts";
+import type { MetricsOptions } from "./openMetrics.ts";
+import { openMetrics } from "./openMetrics.ts";
 import { serve } from "./serve.ts";
+import { suspect } from "./setAside.ts";
 
 const { folder } = workerData as { folder: string };
 
-serve(() => {
-  const db = new MetricsDb(folder);
-  return {
-    open: () => undefined,
-    put: (records: readonly TickRecord[]) => db.put(records),
-    ticks: (clusterId: string, after: number, limit?: number) => db.ticks(clusterId, after, limit),
-    baselines: () => db.baselines(),
-    close: () => db.close(),
-  };
-});
+serve(
+  (options: MetricsOptions) => {
+    const { db, damaged } = openMetrics(folder, options);
+    return {
+      open: () => damaged,
+      put: (records: readonly TickRecord[]) => db.put(records),
+      ticks: (clusterId: string, after: number, limit?: number) => db.ticks(clusterId, after, limit),
+      baselines: () => db.baselines(),
+      close: () => db.close(),
+    };
+  },
+  () => suspect(folder, "metrics"),
+);

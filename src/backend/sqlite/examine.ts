@@ -1,0 +1,91 @@
+/** Whether a database file is what was written: looked at before it is opened for work, and without changing it. */
+
+import { statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { readMeta, type Schema, shapeOf } from "./schema.ts";
+import { Sums } from "./sums.ts";
+
+/**
+ * Files up to this size are looked at whole at every start: structure, indexes and every row, about 10 ms a MiB.
+ * Of larger ones only what the service begins with, unless something makes them suspect.
+ */
+const WHOLE_UP_TO_BYTES = 32 * 2 ** 20;
+
+export type Found =
+  /** No file, or one that nothing was made in yet. */
+  | { readonly kind: "nothing" }
+  | { readonly kind: "damaged"; readonly reason: string }
+  /** `id` is `undefined` in a file of another version, which is `ensureSchema`'s to judge. */
+  | { readonly kind: "intact"; readonly id: string | undefined; readonly commits: number };
+
+/** Throws what SQLite throws where it is the system that refuses. */
+export function examine<Table extends string>(
+  file: string,
+  schema: Schema<Table>,
+  isSuspect: boolean,
+  wholeUpToBytes = WHOLE_UP_TO_BYTES,
+): Found {
+  const bytes = sizeOf(file);
+  if (bytes === 0) {
+    return sizeOf(`${file}-wal`) > 0 ? { kind: "damaged", reason: "it is empty, and has a -wal" } : { kind: "nothing" };
+  }
+  let database: DatabaseSync | undefined;
+  try {
+    // For reading only: closing such a connection moves nothing from the -wal into the file.
+    database = new DatabaseSync(file, { timeout: 5000, readOnly: true });
+    return look(database, schema, isSuspect || bytes <= wholeUpToBytes);
+  } catch (error) {
+    if (isRefusal(error)) throw error;
+    return { kind: "damaged", reason: error instanceof Error ? error.message : String(error) };
+  } finally {
+    database?.close();
+  }
+}
+
+function look<Table extends string>(database: DatabaseSync, schema: Schema<Table>, whole: boolean): Found {
+  const damaged = (reason: string): Found => ({ kind: "damaged", reason });
+  const tables = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n;
+  if (tables === 0) return { kind: "nothing" };
+  const { version, id, shape } = readMeta(database);
+  if (typeof version !== "number") return damaged("it does not say which version made it");
+  if (id === undefined && shape === undefined && version !== schema.version) {
+    const structure = version === schema.version - 1 ? structureOf(database, []) : undefined;
+    return structure === undefined ? { kind: "intact", id: undefined, commits: 0 } : damaged(structure);
+  }
+  if (typeof id !== "string") return damaged("it does not say which file it is");
+  if (shape !== shapeOf(database, version)) return damaged("its tables are not those that were made");
+  if (version !== schema.version) return { kind: "intact", id: undefined, commits: 0 };
+  const structure = structureOf(database, whole ? [] : schema.needed);
+  if (structure !== undefined) return damaged(structure);
+  const all = Object.keys(schema.columns) as Table[];
+  const rows = new Sums<Table>(schema.columns, id).damage(database, whole ? all : schema.needed);
+  return rows === undefined ? { kind: "intact", id, commits: commitsOf(database, schema) } : damaged(rows);
+}
+
+/** What SQLite finds wrong with pages and indexes, of all or of some tables. */
+function structureOf(database: DatabaseSync, tables: readonly string[]): string | undefined {
+  const checks = tables.length === 0 ? ["integrity_check(1)"] : tables.map((table) => `integrity_check('${table}')`);
+  for (const check of checks) {
+    const [first] = Object.values(database.prepare(`PRAGMA ${check}`).get() ?? {});
+    if (first !== "ok") return String(first).split("\n").join("; ");
+  }
+  return undefined;
+}
+
+function commitsOf(database: DatabaseSync, { columns }: Schema): number {
+  if (!columns.cluster?.includes("commits")) return 0;
+  return Number(database.prepare("SELECT coalesce(max(commits), 0) AS n FROM cluster").get()?.n);
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Codes of SQLite that are about the system and not about the file: no memory, no permission, no room, no luck with the disk. */
+const REFUSALS = [3, 5, 6, 7, 8, 10, 13, 14, 23];
+const SHORT_READ = 522;
+
+function isRefusal(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown };
+  return typeof errcode === "number" && errcode !== SHORT_READ && REFUSALS.includes(errcode & 0xff);
+}

@@ -1,0 +1,85 @@
+/** What a database file must look like, and what brings an older one there. */
+
+import { randomUUID } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { TocsinError } from "../../lib/errors.ts";
+import { inTransaction } from "./database.ts";
+import { Sums } from "./sums.ts";
+
+export interface Schema<Table extends string = string> {
+  /** Raised with what is recorded. */
+  readonly version: number;
+  /** Tables and indexes, each `IF NOT EXISTS`. */
+  readonly sql: string;
+  /** Of each table, what its rows' sums are over. */
+  readonly columns: Readonly<Record<Table, readonly string[]>>;
+  /** Rows without which the service cannot begin. */
+  readonly needed: readonly Table[];
+  /** Columns that the version before lacks. */
+  readonly upgrade: readonly string[];
+}
+
+/** What a file says of itself. Each is `undefined` where it says nothing. */
+export interface Meta {
+  readonly version: unknown;
+  readonly id: unknown;
+  readonly shape: unknown;
+}
+
+export function readMeta(database: DatabaseSync): Meta {
+  const rows = database.prepare("SELECT k, v FROM meta").all();
+  const of = (key: string) => rows.find(({ k }) => k === key)?.v;
+  return { version: of("schema_version"), id: of("id"), shape: of("shape") };
+}
+
+/** Sum over the version and the texts that made the tables and indexes. */
+export function shapeOf(database: DatabaseSync, version: number): number {
+  const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").all();
+  return crc32(JSON.stringify([version, ...rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])]));
+}
+
+/** A database whose tables are there, and what its rows are verified by. */
+export interface Made<Table extends string> {
+  readonly id: string;
+  readonly sums: Sums<Table>;
+}
+
+/**
+ * Makes what the schema says, in one transaction, of a new file or of one of the version before; throws `E304`, and
+ * leaves the file as it is, when any other version made it. `id`: whose rows a new file will hold. `more` adds to it.
+ */
+export function ensureSchema<Table extends string>(
+  database: DatabaseSync,
+  file: string,
+  schema: Schema<Table>,
+  id: string = randomUUID(),
+  more: () => void = () => {},
+): Made<Table> {
+  return inTransaction(database, () => {
+    database.exec("CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT");
+    const meta = readMeta(database);
+    const { version = schema.version } = meta;
+    const isOlder = version === schema.version - 1;
+    if (version !== schema.version && !isOlder) {
+      throw new TocsinError(
+        "E304",
+        `${file} has schema ${version}, and this version of tocsin knows ${schema.version}: move the data folder away`,
+      );
+    }
+    const own = typeof meta.id === "string" ? meta.id : id;
+    const sums = new Sums<Table>(schema.columns, own);
+    if (isOlder) for (const column of schema.upgrade) database.exec(`ALTER TABLE ${column}`);
+    database.exec(schema.sql);
+    more();
+    if (isOlder) sums.sealAll(database);
+    const put = database.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES(?, ?)");
+    put.run("id", own);
+    for (const [key, value] of [
+      ["schema_version", schema.version],
+      ["shape", shapeOf(database, schema.version)],
+    ] as const)
+      put.run(key, BigInt(value));
+    return { id: own, sums };
+  });
+}

@@ -1,0 +1,75 @@
+/** A receiver as it is called: secrets and certificates are read when something is sent, and kept nowhere. */
+
+import { readFileSync } from "node:fs";
+import { messageOf, TocsinError } from "../lib/errors.ts";
+import type { BodyTemplate } from "../model/body.ts";
+import type { ReceiverTarget, TlsFiles } from "../ports.ts";
+import type { ReceiverConfig } from "./receivers.ts";
+import { destinationOf, SUPPORTED_URLS } from "./receiverUrl.ts";
+import { expandSecrets, expandTexts, expandTree } from "./secrets.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where a receiver is and how to talk to it. Throws `E205` or `E212` when a secret or a PEM file cannot be read, and
+ * `E206` when the secrets make no URL.
+ */
+export function targetOf(receiver: ReceiverConfig, clusterName: string, environment: Environment): ReceiverTarget {
+  const { name, timeoutS, signSecret, keepAlive } = receiver;
+  const secrets: string[] = [];
+  const destination = destinationOf(expandSecrets(receiver.url, environment, secrets));
+  if (destination === undefined)
+    throw new TocsinError("E206", `the alarm_url of receiver ${name} must be ${SUPPORTED_URLS}`);
+  if (destination.kind !== "webhook") return destination;
+  const headers = Object.entries(expandTexts(receiver.headers, environment, secrets));
+  const tls = tlsOf(receiver);
+  return {
+    kind: "webhook",
+    url: destination.url,
+    headers: Object.fromEntries(headers.map(([header, value]) => [header.toLowerCase(), value])),
+    timeoutMs: timeoutS * 1000,
+    body: bodyWithSecrets(receiver.body, environment, secrets),
+    labels: expandTexts(receiver.labels, environment, secrets),
+    clusterName,
+    secrets,
+    ...(signSecret === undefined ? {} : { signSecret: expandSecrets(signSecret, environment, secrets) }),
+    ...(Object.keys(tls).length === 0 ? {} : { tls }),
+    ...(keepAlive ? { keepAlive } : {}),
+    ...(destination.isTrusted ? { trust: true } : {}),
+  };
+}
+
+function bodyWithSecrets(body: BodyTemplate, environment: Environment, found: string[]): BodyTemplate {
+  return body.kind === "custom" ? { kind: "custom", tree: expandTree(body.tree, environment, found) } : body;
+}
+
+const CERTIFICATE = /-----BEGIN (TRUSTED )?CERTIFICATE-----/;
+const PRIVATE_KEY = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/;
+
+function tlsOf({ name, tls }: ReceiverConfig): TlsFiles {
+  const read = (word: keyof typeof tls, holds: RegExp, what: string) => {
+    const path = tls[word];
+    return path === undefined ? undefined : readPem(`${word} of receiver ${name}`, path, holds, what);
+  };
+  const ca = read("ca_file", CERTIFICATE, "PEM certificate");
+  const cert = read("cert_file", CERTIFICATE, "PEM certificate");
+  const key = read("key_file", PRIVATE_KEY, "PEM private key");
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function readPem(of: string, path: string, holds: RegExp, what: string): string {
+  let pem: string;
+  try {
+    pem = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new TocsinError("E212", `cannot read ${of}: ${messageOf(error)}`, { cause: error });
+  }
+  if (/-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem))
+    throw new TocsinError("E212", `${of}, ${path}, is encrypted: a key without a passphrase is needed`);
+  if (holds.test(pem)) return pem;
+  throw new TocsinError("E212", `${of}, ${path}, holds no ${what}`);
+}

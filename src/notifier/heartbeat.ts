@@ -1,0 +1,86 @@
+/**
+ * A dead-man's switch: a URL that is called each minute while the service does its work, so that whoever listens there
+ * can raise the alarm when the calls stop. It is called as soon as the service is well, and not while it is not.
+ */
+
+import { messageOf } from "../lib/errors.ts";
+import type { Clock, Logger, Timer } from "../ports.ts";
+import { exchange, maskedUrl } from "./exchange.ts";
+
+export interface HeartbeatOptions {
+  /** Its path is a secret. */
+  readonly url: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether the whole path, from the sources to the receivers, works. */
+  readonly healthy: () => boolean;
+  readonly version: string;
+}
+
+const EVERY_MS = 60_000;
+/** How soon a service that has recovered is noticed. */
+const LOOK_MS = 1_000;
+const TIMEOUT_MS = 10_000;
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #url: URL;
+  readonly #abort = new AbortController();
+  #timer: Timer | undefined;
+  #calling: Promise<void> | undefined;
+  /** What the last call failed of: told once for each change. */
+  #failing: string | undefined;
+
+  /** Throws when the URL is none. */
+  constructor(options: HeartbeatOptions) {
+    const url = URL.parse(options.url);
+    if (!url) throw new Error("notifier.heartbeat_url is not a URL");
+    this.#options = options;
+    this.#url = url;
+  }
+
+  start(): void {
+    this.#look();
+  }
+
+  /** Breaks off a call under way. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    this.#abort.abort();
+    await this.#calling;
+  }
+
+  #look(): void {
+    const { clock, healthy } = this.#options;
+    const isDue = this.#calling === undefined && healthy();
+    if (isDue)
+      this.#calling = this.#call().finally(() => {
+        this.#calling = undefined;
+      });
+    this.#timer = clock.after(isDue ? EVERY_MS : LOOK_MS, () => this.#look());
+  }
+
+  async #call(): Promise<void> {
+    const { clock, version } = this.#options;
+    let failure: string | undefined;
+    try {
+      const { status } = await exchange(
+        { method: "GET", url: this.#url, headers: { "user-agent": `tocsin/${version}` } },
+        { clock, timeoutMs: TIMEOUT_MS, signal: this.#abort.signal },
+      );
+      if (status < 200 || status > 299) failure = `answered ${status}`;
+    } catch (error) {
+      failure = messageOf(error);
+    }
+    if (!this.#abort.signal.aborted) this.#tell(failure);
+  }
+
+  #tell(failure: string | undefined): void {
+    const { log } = this.#options;
+    if (failure === this.#failing) return;
+    this.#failing = failure;
+    const fields = { url: maskedUrl(this.#url) };
+    if (failure === undefined) log.info("heartbeat works again", fields);
+    else log.warn("heartbeat failed", { ...fields, reason: failure });
+  }
+}

@@ -1,0 +1,68 @@
+/** The way out: the notifier with what it needs of settings and environment, and the dead-man's switch. */
+
+import { readFileSync } from "node:fs";
+import { expandKeystone } from "./config/keystoneSettings.ts";
+import { expandSecrets } from "./config/secrets.ts";
+import type { KeystoneSettings, Settings } from "./config/settings.ts";
+import type { AddressPolicy } from "./lib/addressPolicy.ts";
+import { parseHttpDate } from "./lib/clock.ts";
+import { messageOf, TocsinError } from "./lib/errors.ts";
+import { VERSION } from "./lib/version.ts";
+import { Heartbeat } from "./notifier/heartbeat.ts";
+import { KeystoneTokens } from "./notifier/keystone.ts";
+import { Notifier } from "./notifier/notifier.ts";
+import type { Clock, Logger, ReceiverDirectory } from "./ports.ts";
+
+interface World {
+  readonly settings: Settings;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly policy: AddressPolicy;
+}
+
+/** Throws `E205` or `E212` when what Keystone needs cannot be read. */
+export function createNotifier(world: World, receivers: ReceiverDirectory): Notifier {
+  const { settings, clock, log, policy } = world;
+  const { connectTimeoutMs, concurrency, perOrigin, keystone } = settings.notifier;
+  return new Notifier({
+    clock,
+    log,
+    parseDate: parseHttpDate,
+    receivers,
+    policy,
+    version: VERSION,
+    connectTimeoutMs,
+    concurrency,
+    perOrigin,
+    ...(keystone === undefined ? {} : { tokens: tokensOf(keystone, world) }),
+  });
+}
+
+function tokensOf(keystone: KeystoneSettings, { settings, environment, clock }: World): KeystoneTokens {
+  const { caFile } = keystone;
+  return new KeystoneTokens({
+    authUrl: expandKeystone(keystone, environment).authUrl,
+    credentials: () => expandKeystone(keystone, environment).credentials,
+    clock,
+    parseDate: parseHttpDate,
+    timeoutMs: settings.notifier.timeoutS * 1000,
+    ...(caFile === undefined ? {} : { ca: authority(caFile) }),
+  });
+}
+
+function authority(caFile: string): string {
+  try {
+    return readFileSync(caFile, "utf8");
+  } catch (error) {
+    throw new TocsinError("E212", `cannot read ca_file of notifier.keystone: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** `undefined`: none is configured. Throws `E205` when its URL's secrets cannot be read. */
+export function createHeartbeat(world: World, healthy: () => boolean): Heartbeat | undefined {
+  const { settings, environment, clock, log } = world;
+  const { heartbeatUrl } = settings.notifier;
+  if (heartbeatUrl === undefined) return undefined;
+  return new Heartbeat({ url: expandSecrets(heartbeatUrl, environment), clock, log, healthy, version: VERSION });
+}
