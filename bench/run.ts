@@ -3,9 +3,14 @@
 import { spawnSync } from "node:child_process";
 import { benchAlarms, benchMillion } from "./alarms.ts";
 import { benchArrival } from "./arrival.ts";
+import { benchFlip, benchHung, benchShared, benchSlowDisk } from "./delivery.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   arrival: () => benchArrival(500),
+  flip: benchFlip,
+  shared: benchShared,
+  hung: benchHung,
+  slowdisk: benchSlowDisk,
   alarms: benchAlarms,
   million: benchMillion,
 };
