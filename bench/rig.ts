@@ -16,7 +16,7 @@ import { Notifier } from "../src/notifier/notifier.ts";
 import type { Ledger, WebhookTarget } from "../src/ports.ts";
 
 const METER = "network.services.lb.active.connections";
-export const INTERVAL_MS = 1000;
+const INTERVAL_MS = 1000;
 
 export interface RigOptions {
   readonly clusters: number;
@@ -33,7 +33,7 @@ export interface Rig extends AsyncDisposable {
   tick(sessions: number | ((index: number) => number)): number;
 }
 
-export function clusterIdOf(index: number): string {
+function clusterIdOf(index: number): string {
   return `cluster-${index}`;
 }
 

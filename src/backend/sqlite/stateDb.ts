@@ -61,10 +61,10 @@ export class StateDb {
     };
     this.#put = {
       // A commit that failed may have been written all the same: writing it again must give the same.
-      cluster: put("cluster"),
+      cluster: put("cluster", updating("cluster", "id"), "INSERT"),
       input: put("input", "", "INSERT OR IGNORE"),
       decision: put("decision"),
-      delivery: put("delivery"),
+      delivery: put("delivery", updating("delivery", "id"), "INSERT"),
       baseline: put("baseline", NEWER_BASELINE, "INSERT"),
       attempt: put("attempt"),
       checkpoint: put("checkpoint"),
@@ -108,9 +108,11 @@ export class StateDb {
     for (const delivery of deliveries) {
       this.#insert("delivery", delivery.id, clusterId, delivery.createdAt, delivery.status, JSON.stringify(delivery));
     }
+    // What is decided about a delivery has nearly always changed it.
+    const alarmOf = (id: string) => (deliveries.find((one) => one.id === id) ?? this.#delivery(id))?.alarmId;
     decisions.forEach((decision, n) => {
       this.#insert("decision", clusterId, snapshot.seq, n, JSON.stringify(decision));
-      const alarmId = aboutOf(decision, (id) => this.#delivery(id)?.alarmId);
+      const alarmId = aboutOf(decision, alarmOf);
       if (alarmId !== undefined) this.#insert("alarm_decision", clusterId, alarmId, snapshot.seq, n);
     });
     if (checkpoint) {
@@ -222,6 +224,12 @@ export class StateDb {
     this.#db.close();
     this.#mark?.close();
   }
+}
+
+/** Changes a row that is there: only those of its indexes are touched that it makes a difference to. */
+function updating(table: StateTable, key: string): string {
+  const others = [...STATE_SCHEMA.columns[table], "sum"].filter((name) => name !== key);
+  return `ON CONFLICT(${key}) DO UPDATE SET ${others.map((name) => `${name} = excluded.${name}`).join(", ")}`;
 }
 
 /** A record that was tried again must not take the place of a newer one. */
