@@ -183,7 +183,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   ticker.start();
   const heartbeat = createHeartbeat(world, () => {
     const sealedBy = clock.now() - evaluationDelayMs(settings);
-    return troubles(evaluator.clusters(), view.degraded(), sealedBy).length === 0;
+    return troubles(evaluator.clusters(), view.degraded(), sealedBy);
   });
   heartbeat?.start();
   cleanup.defer(async () => heartbeat?.stop());

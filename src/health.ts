@@ -11,7 +11,8 @@ const PATIENCE_TICKS = 3;
  */
 export function troubles(clusters: readonly ClusterState[], degraded: readonly string[], at: number): string[] {
   const ofClusters = clusters.flatMap(({ clusterId, rules, at: sealedAt, tick, intervalMs, lastOk }) => {
-    if (!rules || rules.alarms.length === 0) return [];
+    // Events need no source.
+    if (!rules?.alarms.some(({ rule }) => rule.kind !== "event")) return [];
     if (at - sealedAt > PATIENCE_TICKS * intervalMs) return [`${clusterId}: no tick is judged`];
     const newest = Math.max(...lastOk.values());
     return tick - newest > PATIENCE_TICKS ? [`${clusterId}: no source answers`] : [];

@@ -60,9 +60,9 @@ function authority(caFile: string): string {
 }
 
 /** `undefined`: none is configured. Throws `E205` when its URL's secrets cannot be read. */
-export function createHeartbeat(world: World, healthy: () => boolean): Heartbeat | undefined {
+export function createHeartbeat(world: World, troubles: () => readonly string[]): Heartbeat | undefined {
   const { settings, environment, clock, log } = world;
   const { heartbeatUrl } = settings.notifier;
   if (heartbeatUrl === undefined) return undefined;
-  return new Heartbeat({ url: expandSecrets(heartbeatUrl, environment), clock, log, healthy, version: VERSION });
+  return new Heartbeat({ url: expandSecrets(heartbeatUrl, environment), clock, log, troubles, version: VERSION });
 }

@@ -37,10 +37,14 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof TocsinError ? error.code : undefined;
 }
 
+/** What was asked is repeated so that its mistake can be seen, but not at any length. */
+const MOST_CHARACTERS = 500;
+
 /** Errors as Aodh words them, so that one client code reads both; `code` is ours. */
 export function errorBody(statusCode: number, message: string, code?: string): object {
   const faultcode = statusCode < 500 ? "Client" : "Server";
+  const faultstring = message.length > MOST_CHARACTERS ? `${message.slice(0, MOST_CHARACTERS)}…` : message;
   return {
-    error_message: { faultcode, faultstring: message, debuginfo: null, ...(code === undefined ? {} : { code }) },
+    error_message: { faultcode, faultstring, debuginfo: null, ...(code === undefined ? {} : { code }) },
   };
 }

@@ -82,12 +82,10 @@ export function deliveryText(delivery: DeliveryDetail, clusterName: string): str
 
 /** What a person does about it. */
 function nextStepOf({ delivery_id: id, class: kind, status, alarm_name: alarm, receiver }: DeliveryDetail): string {
-  const short = id.slice(0, SHORT_ID);
-  const retry = `tocsin delivery retry ${short}, or drop ${short}`;
-  if (kind === "notice") return `mend the receiver (tocsin receiver test ${receiver}), then ${retry}`;
-  if (status === "uncertain")
-    return `look at the receiver whether it ran; tocsin alarm explain ${alarm} tells what follows; then ${retry}`;
-  return `mend the receiver; while alarm ${alarm} still asks for it, ${retry}`;
+  const again = `tocsin delivery retry ${id.slice(0, SHORT_ID)}, or drop it`;
+  if (kind === "notice") return `mend the receiver (tocsin receiver test ${receiver}), then ${again}`;
+  if (status === "uncertain") return `find out whether it ran; unless it is asked for again by itself: ${again}`;
+  return `mend the receiver; while alarm ${alarm} still asks for it: ${again}`;
 }
 
 function newestValueOf({ notification: { reasonData } }: DeliveryDetail): string | undefined {

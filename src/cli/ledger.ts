@@ -48,7 +48,12 @@ function addDeliveries(program: Command, talk: Talk): void {
   reading(delivery.command("list").description("the newest deliveries; what needs a person first"))
     .option("--attention", "only what needs a person, each one of it")
     .option("--cluster <cluster>", "only those of that cluster, by name or id")
-    .option("--limit <n>", "how many of each at most: 1 to 1000", limitOf, 50)
+    .option(
+      "--limit <n>",
+      "how many at most: 1 to 1000; in a table what needs a person comes on top of these",
+      limitOf,
+      50,
+    )
     .action(async (flags: ListFlags) => {
       const cluster = flags.cluster === undefined ? "" : `&cluster=${encodeURIComponent(flags.cluster)}`;
       const pathFor = (limit: number) => `/api/v1/deliveries?limit=${limit}${cluster}`;

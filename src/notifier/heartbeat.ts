@@ -12,8 +12,8 @@ export interface HeartbeatOptions {
   readonly url: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Whether the whole path, from the sources to the receivers, works. */
-  readonly healthy: () => boolean;
+  /** What is broken on the path from the sources to the notifier; empty: nothing is. */
+  readonly troubles: () => readonly string[];
   readonly version: string;
 }
 
@@ -30,6 +30,8 @@ export class Heartbeat {
   #calling: Promise<void> | undefined;
   /** What the last call failed of: told once for each change. */
   #failing: string | undefined;
+  /** Why it is not called: told once for each change. */
+  #withheld = "";
 
   /** Throws when the URL is none. */
   constructor(options: HeartbeatOptions) {
@@ -51,13 +53,21 @@ export class Heartbeat {
   }
 
   #look(): void {
-    const { clock, healthy } = this.#options;
-    const isDue = this.#calling === undefined && healthy();
+    const { clock, troubles } = this.#options;
+    const isDue = this.#calling === undefined && this.#isWell(troubles());
     if (isDue)
       this.#calling = this.#call().finally(() => {
         this.#calling = undefined;
       });
     this.#timer = clock.after(isDue ? EVERY_MS : LOOK_MS, () => this.#look());
+  }
+
+  #isWell(troubles: readonly string[]): boolean {
+    const withheld = troubles.join("; ");
+    if (withheld !== this.#withheld && withheld !== "")
+      this.#options.log.warn("heartbeat withheld", { url: maskedUrl(this.#url), reasons: troubles });
+    this.#withheld = withheld;
+    return withheld === "";
   }
 
   async #call(): Promise<void> {

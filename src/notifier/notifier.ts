@@ -70,7 +70,7 @@ export class Notifier implements Dispatcher {
     }
     const restMs = this.#breakers.get(keyOf(dispatch))?.restMs(askedMs) ?? 0;
     if (restMs > 0) {
-      this.#report(dispatch, leftAlone(`receiver ${receiver}`, restMs));
+      this.#decline(dispatch, `receiver ${receiver}`, restMs);
       return;
     }
     let send: () => Promise<AttemptResult>;
@@ -94,7 +94,7 @@ export class Notifier implements Dispatcher {
         this.#report(dispatch, { ...result, waitMs });
         return this.#reached(dispatch, result);
       },
-      refuse: (why, restMs) => this.#report(dispatch, why === "no turn" ? noTurn(restMs) : leftAlone(origin, restMs)),
+      refuse: (why, restMs) => this.#decline(dispatch, why === "no turn" ? undefined : origin, restMs),
       drop: () => this.#report(dispatch, STOPPED),
     });
   }
@@ -153,7 +153,25 @@ export class Notifier implements Dispatcher {
     return "reached";
   }
 
+  /** Not now: what keeps failing is left alone, or its turn (`undefined`) does not come. That is no news of the receiver. */
+  #decline(dispatch: Dispatch, failing: string | undefined, restMs: number): void {
+    const cause = this.#failing.get(keyOf(dispatch));
+    const reason =
+      failing === undefined
+        ? "its turn did not come: too many requests to its host are under way"
+        : `${failing} keeps failing and is left alone${cause === undefined ? "" : `: ${cause}`}`;
+    const retryAfterS = Math.max(1, Math.ceil(restMs / 1000));
+    this.#tellSink(dispatch, { outcome: "not_run", reason, retryAfterS, totalMs: 0 });
+    const { clusterId: cluster_id, receiver, deliveryId: delivery } = dispatch;
+    this.#options.log.debug("webhook declined", { cluster_id, receiver, delivery, reason });
+  }
+
   #report(dispatch: Dispatch, result: Waited): void {
+    this.#tellSink(dispatch, result);
+    this.#tell(dispatch, result);
+  }
+
+  #tellSink(dispatch: Dispatch, result: Waited): void {
     const { clock } = this.#options;
     const { clusterId, deliveryId, attempt: number } = dispatch;
     const { outcome, reason, status, retryAfterS, waitMs, connectMs, firstByteMs, totalMs, answer, requestId } = result;
@@ -177,7 +195,6 @@ export class Notifier implements Dispatcher {
         ...(requestId === undefined ? {} : { requestId }),
       },
     });
-    this.#tell(dispatch, result);
   }
 
   #tell(dispatch: Dispatch, { outcome, status, reason }: AttemptResult): void {
@@ -199,15 +216,4 @@ export class Notifier implements Dispatcher {
 
 function keyOf({ clusterId, receiver }: Pick<Dispatch, "clusterId" | "receiver">): string {
   return `${clusterId}/${receiver}`;
-}
-
-function leftAlone(what: string, restMs: number): AttemptResult {
-  const restS = Math.max(1, Math.ceil(restMs / 1000));
-  // The time left is not part of the reason: it would be news each time.
-  return { outcome: "not_run", reason: `${what} keeps failing and is left alone`, retryAfterS: restS, totalMs: 0 };
-}
-
-function noTurn(restMs: number): AttemptResult {
-  const reason = "its turn did not come: too many requests to its host are under way";
-  return { outcome: "not_run", reason, retryAfterS: Math.ceil(restMs / 1000), totalMs: 0 };
 }

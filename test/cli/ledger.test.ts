@@ -145,7 +145,7 @@ describe("delivery show", () => {
         "delivery_id  msg_1",
         "status       rejected: it needs a person",
         "reason       the receiver answered 400",
-        "next         mend the receiver (tocsin receiver test ops), then tocsin delivery retry msg_1, or drop msg_1",
+        "next         mend the receiver (tocsin receiver test ops), then tocsin delivery retry msg_1, or drop it",
         "attempts     4, of which 3 have an outcome",
         "alarm        busy (id-busy)",
         "cluster      web (a)",

@@ -36,7 +36,8 @@ function setUp(url: string) {
   const write = (text: string, fields: object = {}) => lines.push(`${text} ${JSON.stringify(fields)}`);
   const log: Logger = { debug: write, info: write, warn: write, error: write };
   const health = { is: true };
-  const heartbeat = new Heartbeat({ url, clock, log, healthy: () => health.is, version: "1.2.3" });
+  const troubles = () => (health.is ? [] : ["web: no source answers"]);
+  const heartbeat = new Heartbeat({ url, clock, log, troubles, version: "1.2.3" });
   return { clock, lines, health, heartbeat, [Symbol.asyncDispose]: () => heartbeat.stop() };
 }
 
@@ -92,6 +93,8 @@ describe("the rhythm", () => {
     expect(receiver.connections()).toBe(2);
     it.clock.advance(1);
     await calls(it, receiver.received, 3);
+    const withheld = 'heartbeat withheld {"url":';
+    expect(it.lines.filter((line) => line.startsWith(withheld) && line.includes("no source answers"))).toHaveLength(2);
   });
 
   it("ends when it is stopped, also amid a call", async () => {
