@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import { closest } from "../lib/closest.ts";
+import { quoted } from "./masking.ts";
 
 export type Path = readonly PropertyKey[];
 
@@ -102,12 +103,12 @@ function unknownKey(path: Path, key: string, known: readonly string[], at: strin
   if (FORBIDDEN_KEYS.has(key)) return complaint("E102", `the key "${key}" is never allowed`);
   if (words.later?.has(key)) return complaint("E106", `"${key}" is not supported by this version`, "remove it");
   const hint = words.elsewhere?.(key) ?? didYouMean(key, known, "remove it");
-  return complaint("E102", `unknown key "${key}"`, hint);
+  return complaint("E102", `unknown key "${quoted(key)}"`, hint);
 }
 
 function fieldOf(path: Path): string {
   const field = path.findLast((part) => typeof part === "string");
-  return field === undefined ? "the file" : `"${String(field)}"`;
+  return field === undefined ? "the file" : `"${quoted(String(field))}"`;
 }
 
 function article(expected: string): string {
@@ -122,9 +123,9 @@ export function whereabouts(path: Path, root: unknown): string {
   if (section === "alarms" && typeof index === "number") {
     const alarms = (root as { alarms?: unknown } | null)?.alarms;
     const name = Array.isArray(alarms) ? (alarms[index] as { name?: unknown } | null)?.name : undefined;
-    return ` in alarm ${typeof name === "string" ? `"${name}"` : index + 1}`;
+    return ` in alarm ${typeof name === "string" ? `"${quoted(name)}"` : index + 1}`;
   }
-  if (section === "receivers" && typeof index === "string") return ` in receiver "${index}"`;
+  if (section === "receivers" && typeof index === "string") return ` in receiver "${quoted(index)}"`;
   return "";
 }
 

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { parseDurationS } from "../lib/durations.ts";
+import { quoted } from "./masking.ts";
 import { destinationOf } from "./receiverUrl.ts";
 import { hasSecrets } from "./secrets.ts";
 
@@ -12,11 +13,17 @@ export function duration(leastS: number): z.ZodType<number> {
     if (seconds !== undefined && seconds >= leastS) return seconds;
     const message =
       seconds === undefined
-        ? `expected a duration such as 60, 90s, 3m or 1h30m, not ${JSON.stringify(value)}`
-        : `a duration of at least ${leastS} s is needed, not ${JSON.stringify(value)}`;
+        ? `expected a duration such as 60, 90s, 3m or 1h30m, not ${shown(value)}`
+        : `a duration of at least ${leastS} s is needed, not ${shown(value)}`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
+}
+
+/** What was meant to be short; what is long is something else, that nobody need see. */
+function shown(value: unknown): string {
+  const text = String(JSON.stringify(value));
+  return text.length > 40 ? quoted(text.slice(0, 40)) : text;
 }
 
 /** A name: one line of at most 255 characters. */

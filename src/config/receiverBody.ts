@@ -106,7 +106,9 @@ function checkKey({ file, receiver }: Walk, path: Path, key: string): void {
 function checkText({ file, receiver, environment }: Walk, path: Path, text: string): void {
   for (const [, field = ""] of text.matchAll(/\$\{([^}]*)\}/g)) {
     if (FIELDS.has(field) || /^(env|file):/.test(field)) continue;
-    const message = `there is no field "${field}" for the body of receiver "${receiver}"`;
+    // What has digits in it was not meant to be one.
+    const named = /^[\w ]{1,40}$/.test(field) && !/\d/.test(field) ? `field "${field}"` : "such field";
+    const message = `there is no ${named} for the body of receiver "${receiver}"`;
     file.error(path, "E216", message, didYouMean(field, BODY_FIELDS, `one of ${BODY_FIELDS.join(", ")}`));
   }
   if (hasSecrets(text)) checkSecret(file, path, text, environment);

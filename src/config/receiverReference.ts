@@ -1,5 +1,6 @@
 import { closest } from "../lib/closest.ts";
 import type { Path } from "./explain.ts";
+import { quoted } from "./masking.ts";
 import type { ReceiverConfig } from "./receivers.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
@@ -19,7 +20,7 @@ export function referredReceiver(
   const found = receivers.get(name);
   if (found) return found;
   const near = closest(name, receivers.keys());
-  const hint = near === undefined ? `add "${name}:" to receivers:` : `did you mean "receiver:${near}"?`;
-  file.error(path, "E201", `there is no receiver "${name}"`, hint);
+  const hint = near === undefined ? `add "${quoted(name)}:" to receivers:` : `did you mean "receiver:${near}"?`;
+  file.error(path, "E201", `there is no receiver "${quoted(name)}"`, hint);
   return undefined;
 }

@@ -64,9 +64,7 @@ export class YamlFile {
     if (problem !== undefined) file.#add(0, 0, "E105", problem, undefined, "error");
     for (const error of file.#document.errors) {
       const [from, to] = error.pos;
-      // Some messages end with the text itself, which is nobody's business.
-      const message = error.message.replace(/: ".*"$/s, "").replace(/\s+/g, " ");
-      file.#add(from, to - from, "E101", message, undefined, "error");
+      file.#add(from, to - from, "E101", withoutText(error.message), undefined, "error");
     }
     return file;
   }
@@ -88,7 +86,7 @@ export class YamlFile {
       this.#root = this.#document.toJS({ maxAliasCount: 50 });
       if (holdsItself(this.#root)) throw new Error("an alias stands inside the very node that it names");
     } catch (error) {
-      this.#add(0, 0, "E101", messageOf(error), undefined, "error");
+      this.#add(0, 0, "E101", withoutText(messageOf(error)), undefined, "error");
       return undefined;
     }
     return this.check([], this.#root, schema, words);
@@ -181,6 +179,16 @@ export class YamlFile {
       excerpt,
     });
   }
+}
+
+/** The parser's word without the text of the file that some quote, mostly at their end: it is nobody's business. */
+function withoutText(message: string): string {
+  return message
+    .replace(/(?<=\S): .*$/s, "")
+    .replace(/^(Verbatim tags aren't resolved).*$/s, "$1")
+    .replace(/^The .* (tag has no suffix)$/s, "A $1")
+    .replace(/^(Invalid escape sequence \\.).*$/s, "$1")
+    .replace(/\s+/g, " ");
 }
 
 /** An alias may name a node around it: what comes of that has no end. */

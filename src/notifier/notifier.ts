@@ -108,9 +108,14 @@ export class Notifier implements Dispatcher {
     const nowMs = this.#options.clock.monotonic();
     const own = this.#breakers.get(keyOf({ clusterId, receiver }))?.state(nowMs) ?? "closed";
     if (own !== "closed") return own;
-    const target = this.#options.receivers.resolve(clusterId, receiver);
-    const origin = target?.kind === "webhook" ? this.#sender.originOf(target) : undefined;
-    return origin === undefined ? "closed" : this.#turns.breakerOf(origin);
+    try {
+      const target = this.#options.receivers.resolve(clusterId, receiver);
+      const origin = target?.kind === "webhook" ? this.#sender.originOf(target) : undefined;
+      return origin === undefined ? "closed" : this.#turns.breakerOf(origin);
+    } catch {
+      // Secrets that cannot be read: nothing has been connected to.
+      return "closed";
+    }
   }
 
   /** What the receiver's last attempt failed of; `undefined`: it did not. */

@@ -43,6 +43,9 @@ export interface Preview {
   readonly body: string;
 }
 
+/** Of the receiver's own id of the request so many characters are kept. */
+const MOST_REQUEST_ID = 128;
+
 type HeldBecause = () => string | undefined;
 
 export class Sender {
@@ -136,7 +139,12 @@ export class Sender {
       result = { ...result, outcome: "not_run" };
     }
     // Error pages like to repeat what they were asked.
-    return result.answer ? { ...result, answer: masked(result.answer, secrets()) } : result;
+    const { answer, requestId } = result;
+    return {
+      ...result,
+      ...(answer ? { answer: masked(answer, secrets()) } : {}),
+      ...(requestId ? { requestId: masked(requestId.slice(0, MOST_REQUEST_ID), secrets()) } : {}),
+    };
   }
 
   #stamp(token: string | undefined, extraHeaders: Headers = {}) {
