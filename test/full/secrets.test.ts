@@ -225,11 +225,7 @@ describe("20 planted secrets and more", () => {
 
     // Another service, that is somebody else to Keystone, which refuses it.
     for (const name of Object.keys(BROKEN_RULES)) rmSync(join(folder, "rules", name));
-    writeSetUp(
-      folder,
-      `${configFor(here, WITH_CREDENTIAL)}store: {path: data-credential}\n`,
-      goodRules(places),
-    );
+    writeSetUp(folder, `${configFor(here, WITH_CREDENTIAL)}store: {path: data-credential}\n`, goodRules(places));
     await using third = start(["run"], { cwd: folder, env });
     const thirdUrl = await urlOf(third);
     await eventually("the refusal of Keystone", () => /Keystone at [^"]* answered 401/.test(third.said()) || undefined);
