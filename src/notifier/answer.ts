@@ -4,6 +4,9 @@ import { systemCode } from "../lib/errors.ts";
 import type { OutcomeKind } from "../model/decision.ts";
 import { AddressRefused } from "./lookup.ts";
 
+/** So much of an answer is kept. */
+export const KEPT_BYTES = 2 * 1024;
+
 export interface Meaning {
   readonly outcome: OutcomeKind;
   readonly reason: string;
@@ -26,7 +29,7 @@ export function meaningOfStatus(status: number, control: boolean): Meaning {
 }
 
 /** Faults of a certificate: no retry changes them until somebody changes the configuration. */
-const TLS_FAULT = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
+const TLS_FAULT = /^(CERT_|ERR_TLS_|ERR_OSSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
 const CANNOT_BE_MADE: ReadonlySet<string> = new Set([
   "UND_ERR_INVALID_ARG",
@@ -35,12 +38,14 @@ const CANNOT_BE_MADE: ReadonlySet<string> = new Set([
 ]);
 
 const TLS_ALERT = /^ERR_SSL_.*_ALERT_/;
+/** That our certificate is not taken: with TLS 1.3 it comes when the connection seems to stand. */
+const CERTIFICATE_ALERT = /_ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/;
 
 /** What an error means: before the connection stood nothing can have run; after it, anything can. */
 export function meaningOfError(error: unknown, connected: boolean): Meaning {
   const code = systemCode(error) ?? "error";
-  // An alert is a refusal of the connection: with TLS 1.3 that of a client's certificate comes late.
-  if (TLS_ALERT.test(code)) return { outcome: "rejected", reason: `TLS: the receiver refuses the connection: ${code}` };
+  if (TLS_ALERT.test(code) && (!connected || CERTIFICATE_ALERT.test(code)))
+    return { outcome: "rejected", reason: `TLS: the receiver refuses the connection: ${code}` };
   if (connected) return { outcome: "uncertain", reason: `no answer: ${code}` };
   if (error instanceof AddressRefused) return { outcome: "rejected", reason: error.message };
   if (TLS_FAULT.test(code)) return { outcome: "rejected", reason: `TLS: ${code}` };

@@ -1,7 +1,7 @@
 import type { Dispatcher } from "undici";
 import type { OutcomeKind } from "../model/decision.ts";
 import type { Clock, Timer } from "../ports.ts";
-import { meaningOfError, meaningOfStatus, retryAfterS } from "./answer.ts";
+import { KEPT_BYTES, meaningOfError, meaningOfStatus, retryAfterS } from "./answer.ts";
 import type { Connection } from "./connections.ts";
 
 /** What is written. */
@@ -15,6 +15,8 @@ export interface Post {
 export interface AttemptOptions {
   readonly clock: Clock;
   readonly parseDate: (text: string) => number;
+  /** Until a connection stands. */
+  readonly connectTimeoutMs: number;
   /** For the whole attempt, to the end of the answer's head. */
   readonly timeoutMs: number;
   readonly control: boolean;
@@ -41,10 +43,9 @@ export interface AttemptResult {
   readonly isUntried?: true;
 }
 
-/** The answer is read so far and for so long after its head, and of it so much is kept. */
+/** The answer is read so far and for so long after its head. */
 const READ_BYTES = 64 * 1024;
 const READ_MS = 1000;
-const KEPT_BYTES = 2 * 1024;
 
 /**
  * One POST, whatever comes of it: never rejects. Redirects are not followed. The gates are read when the connection
@@ -52,13 +53,13 @@ const KEPT_BYTES = 2 * 1024;
  */
 export function attempt(connection: Connection, post: Post, options: AttemptOptions): Promise<AttemptResult> {
   return new Promise<AttemptResult>((resolve) => {
-    const exchange = new Exchange(connection, options, resolve);
+    const one = new Attempt(connection, options, resolve);
     const { path, headers, body } = post;
     const { keepAlive } = options;
     try {
-      connection.dispatcher.dispatch({ method: "POST", path, headers, body, reset: !keepAlive }, exchange);
+      connection.dispatcher.dispatch({ method: "POST", path, headers, body, reset: !keepAlive }, one);
     } catch (error) {
-      exchange.onResponseError(undefined, error as Error);
+      one.onResponseError(undefined, error as Error);
     }
   });
 }
@@ -66,7 +67,7 @@ export function attempt(connection: Connection, post: Post, options: AttemptOpti
 const OVER = new Error("the attempt is over");
 
 /** The state of one attempt: before the connection stands, the request written, the head come, over. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Attempt implements Dispatcher.DispatchHandler {
   readonly #connection: Connection;
   readonly #options: AttemptOptions;
   readonly #startedMs: number;
@@ -82,23 +83,31 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #unlisten: () => void;
 
   constructor(connection: Connection, options: AttemptOptions, resolve: (result: AttemptResult) => void) {
-    const { clock, onStop, timeoutMs } = options;
+    const { clock, onStop, timeoutMs, connectTimeoutMs } = options;
     this.#connection = connection;
     this.#options = options;
     this.#resolve = resolve;
     this.#startedMs = clock.monotonic();
-    this.#timer = clock.after(timeoutMs, () => this.#late());
+    this.#timer = clock.after(Math.min(timeoutMs, connectTimeoutMs), () => this.#late());
     this.#unlisten = onStop(() => this.#stopped());
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    const held = this.#resolve ? this.#options.heldBecause() : "the attempt is over";
-    if (held === undefined) {
-      this.#connectMs = this.#passedMs();
+    // It was given up while the connection was made: nothing may be written now.
+    if (!this.#resolve) {
+      controller.abort(OVER);
       return;
     }
-    this.#end({ outcome: "cancelled", reason: held });
+    const { clock, timeoutMs, heldBecause } = this.#options;
+    const held = heldBecause();
+    if (held !== undefined) {
+      this.#end({ outcome: "cancelled", reason: held });
+      return;
+    }
+    this.#connectMs = this.#passedMs();
+    this.#timer.cancel();
+    this.#timer = clock.after(timeoutMs - this.#connectMs, () => this.#late());
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
@@ -147,9 +156,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #late(): void {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs, connectTimeoutMs } = this.#options;
+    const connectMs = Math.min(timeoutMs, connectTimeoutMs);
     if (this.#connectMs === undefined)
-      this.#end({ outcome: "not_run", reason: `no connection within ${timeoutMs} ms` });
+      this.#end({ outcome: "not_run", reason: `no connection within ${connectMs} ms` });
     else this.#end({ outcome: "uncertain", reason: `no answer within ${timeoutMs} ms` });
   }
 

@@ -3,7 +3,7 @@
  *
  *   closed     called as ever; after 5 failures in a row                        → open
  *   open       not called, for 30 s; then                                       → half-open
- *   half-open  one call tells: it succeeds                                      → closed
+ *   half-open  one call tells (whoever asks sends one at a time): it succeeds   → closed
  *              it fails                                                         → open, for twice as long, 60 s at the most
  *
  * A minute at the most, because what has recovered must be found soon: a cluster may wait for it.

@@ -1,5 +1,6 @@
 /** Connections to receivers: a fresh one for each attempt, or those of a pool where a receiver keeps them. */
 
+import { createHash } from "node:crypto";
 import type { Dispatcher } from "undici";
 import { buildConnector, Client, Pool } from "undici";
 import type { AddressPolicy } from "../lib/addressPolicy.ts";
@@ -61,7 +62,8 @@ export class Connections {
   #connector({ tls, isGuest }: Destination): buildConnector.connector {
     const { policy, connectTimeoutMs } = this.#options;
     return buildConnector({
-      timeout: connectTimeoutMs,
+      // The attempt's own clock rules: this ends what nobody waits for any more.
+      timeout: connectTimeoutMs + 1000,
       allowH2: false,
       lookup: guardedLookup(policy, isGuest, this.#resolve),
       minVersion: "TLSv1.2",
@@ -71,7 +73,10 @@ export class Connections {
 
   /** Connections are shared by those that connect alike. */
   #pool(to: Destination): Pool {
-    const key = JSON.stringify([to.origin, to.isGuest, to.tls]);
+    // A hash: there are private keys in it.
+    const key = createHash("sha256")
+      .update(JSON.stringify([to.origin, to.isGuest, to.tls]))
+      .digest("base64");
     const known = this.#pools.get(key);
     if (known) return known;
     const pool = new Pool(to.origin, {
@@ -80,11 +85,13 @@ export class Connections {
       connections: this.#options.perOrigin,
       connect: this.#connector(to),
     });
-    pool.on("disconnect", () => {
+    const forget = () => {
       if (pool.stats.size > 0 || pool.stats.connected > 0) return;
       this.#pools.delete(key);
       pool.close().catch(() => {});
-    });
+    };
+    pool.on("disconnect", forget);
+    pool.on("connectionError", forget);
     this.#pools.set(key, pool);
     return pool;
   }

@@ -1,6 +1,7 @@
 /** Answers are kept and shown: what a receiver repeats of our secrets is starred out of them. */
 
 import type { WebhookTarget } from "../ports.ts";
+import { KEPT_BYTES } from "./answer.ts";
 import { splitUrl } from "./request.ts";
 
 /** Parts of a path or query that are shorter are words, not credentials. */
@@ -28,8 +29,6 @@ function ofBasic(header: string): readonly string[] {
 
 /** So much of the beginning of a secret, bytes, is one: receivers shorten what they repeat. */
 const BEGINNING_BYTES = 16;
-/** Answers are kept so far: what is as long may have been cut amid a secret. */
-const KEPT_BYTES = 2048;
 
 /**
  * Text without the secrets in it, however they are escaped there: as URLs, HTML and JSON do it, several times over.
@@ -37,6 +36,7 @@ const KEPT_BYTES = 2048;
  */
 export function masked(text: string, secrets: readonly string[]): string {
   const { bytes, starts } = unescaped(text);
+  // What is as long may have been cut amid a secret.
   const mayBeCut = Buffer.byteLength(text) >= KEPT_BYTES;
   const hidden: [from: number, to: number][] = [];
   for (const secret of new Set(secrets.map((one) => unescaped(one).bytes))) {

@@ -8,8 +8,8 @@ import type { Clock, Dispatch, Dispatcher, Logger, OutcomeSink, ReceiverDirector
 import type { AttemptResult } from "./attempt.ts";
 import type { BreakerState } from "./breaker.ts";
 import { Breaker } from "./breaker.ts";
-import type { SenderOptions } from "./sender.ts";
-import { Sender } from "./sender.ts";
+import type { Prepared, SenderOptions } from "./sender.ts";
+import { Sender, withoutToken } from "./sender.ts";
 import type { Reach, TurnLimits } from "./turns.ts";
 import { Turns } from "./turns.ts";
 
@@ -37,6 +37,8 @@ export class Notifier implements Dispatcher {
   /** Deliveries that wait for their turn or are under way. */
   readonly #open = new Set<string>();
   readonly #cancelled = new Set<string>();
+  /** Hands back, as the service ends, what waits for a token. */
+  readonly #awaiting = new Set<() => void>();
   /** Of receivers that failed lately. */
   readonly #breakers = new Map<string, Breaker>();
   /** What each receiver's last attempt failed of: told once for each change. */
@@ -60,9 +62,7 @@ export class Notifier implements Dispatcher {
   }
 
   dispatch(dispatch: Dispatch): void {
-    const { clock, receivers } = this.#options;
-    const { clusterId, receiver } = dispatch;
-    const askedMs = clock.monotonic();
+    const askedMs = this.#options.clock.monotonic();
     this.#open.add(dispatch.deliveryId);
     if (this.#stopping) {
       this.#report(dispatch, STOPPED);
@@ -70,19 +70,45 @@ export class Notifier implements Dispatcher {
     }
     const restMs = this.#breakers.get(keyOf(dispatch))?.restMs(askedMs) ?? 0;
     if (restMs > 0) {
-      this.#decline(dispatch, `receiver ${receiver}`, restMs);
+      this.#decline(dispatch, `receiver ${dispatch.receiver}`, restMs);
       return;
     }
-    let send: () => Promise<AttemptResult>;
-    let origin = "";
+    const prepared = this.#prepare(dispatch);
+    if (prepared.needsToken) this.#awaitToken(dispatch, (token) => this.#queue(dispatch, prepared, askedMs, token));
+    else this.#queue(dispatch, prepared, askedMs);
+  }
+
+  #prepare(dispatch: Dispatch): Prepared {
+    const { clusterId, receiver } = dispatch;
     try {
-      const target = receivers.resolve(clusterId, receiver);
+      const target = this.#options.receivers.resolve(clusterId, receiver);
       if (!target) throw new Error("no rule file has such a receiver any more");
-      ({ origin, send } = this.#sender.prepare(dispatch, target, () => this.#heldBecause(dispatch)));
+      return this.#sender.prepare(dispatch, target, () => this.#heldBecause(dispatch));
     } catch (error) {
       const reason = `receiver ${receiver}: ${messageOf(error)}`;
-      send = async () => ({ outcome: "rejected", reason, totalMs: 0 });
+      const send = async (): Promise<AttemptResult> => ({ outcome: "rejected", reason, totalMs: 0 });
+      return { origin: "", name: "", needsToken: false, send };
     }
+  }
+
+  /** Before a turn is asked for: a Keystone that is silent must not hold the places of a receiver's origin. */
+  #awaitToken(dispatch: Dispatch, then: (token: string) => void): void {
+    const { clock } = this.#options;
+    const askedMs = clock.monotonic();
+    const drop = () => this.#report(dispatch, STOPPED);
+    this.#awaiting.add(drop);
+    this.#sender.token().then(
+      (token) => {
+        if (this.#awaiting.delete(drop)) then(token);
+      },
+      (error) => {
+        if (this.#awaiting.delete(drop)) this.#report(dispatch, withoutToken(error, clock.monotonic() - askedMs));
+      },
+    );
+  }
+
+  #queue(dispatch: Dispatch, { origin, name, send }: Prepared, askedMs: number, token?: string): void {
+    const { clock } = this.#options;
     this.#turns.add({
       origin,
       isUrgent: dispatch.control,
@@ -90,11 +116,11 @@ export class Notifier implements Dispatcher {
         const waitMs = clock.monotonic() - askedMs;
         const held = this.#heldBecause(dispatch);
         const result: AttemptResult =
-          held === undefined ? await send() : { outcome: "cancelled", reason: held, totalMs: 0 };
+          held === undefined ? await send(token) : { outcome: "cancelled", reason: held, totalMs: 0 };
         this.#report(dispatch, { ...result, waitMs });
         return this.#reached(dispatch, result);
       },
-      refuse: (why, restMs) => this.#decline(dispatch, why === "no turn" ? undefined : origin, restMs),
+      refuse: (why, restMs) => this.#decline(dispatch, why === "no turn" ? undefined : name, restMs),
       drop: () => this.#report(dispatch, STOPPED),
     });
   }
@@ -130,9 +156,13 @@ export class Notifier implements Dispatcher {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     for (const turn of this.#turns.clear()) turn.drop();
+    for (const drop of this.#awaiting) drop();
+    this.#awaiting.clear();
     const timer = this.#options.clock.after(graceMs, () => this.#sender.cutOff());
     await this.#turns.idle();
     timer.cancel();
+    // Tests of receivers have no turn.
+    this.#sender.cutOff();
     await this.#sender.close();
   }
 

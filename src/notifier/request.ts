@@ -52,18 +52,18 @@ export function postOf(dispatch: Dispatch, target: WebhookTarget, split: Request
   const { token, timestampS, version, extraHeaders } = stamp;
   const id = dispatch.deliveryId;
   const headers = {
-    host: split.host,
     ...(contentType === undefined ? {} : { "content-type": contentType }),
     accept: "application/json, */*",
     "user-agent": `tocsin/${version}`,
     // Derived from the delivery, so the same over retries.
     "x-openstack-request-id": `req-${id.replace(/^msg_/, "")}`,
-    "webhook-id": id,
-    "webhook-timestamp": String(timestampS),
     ...(token === undefined ? {} : { "x-auth-token": token }),
-    // The receiver's own may replace any but those that frame the request.
+    // The receiver's own may replace any but those that frame the request, or are signed.
     ...inLowerCase(target.headers),
     ...extraHeaders,
+    host: split.host,
+    "webhook-id": id,
+    "webhook-timestamp": String(timestampS),
     ...(target.signSecret === undefined
       ? {}
       : { "webhook-signature": signature(target.signSecret, { id, timestampS }, body) }),

@@ -32,7 +32,11 @@ export interface SenderOptions extends ConnectionOptions {
 export interface Prepared {
   /** What it connects to; empty: nothing leaves the process. */
   readonly origin: string;
-  readonly send: () => Promise<AttemptResult>;
+  /** The origin as it may be shown. */
+  readonly name: string;
+  readonly needsToken: boolean;
+  /** `token`: one of Keystone, where the receiver is trusted with one; one is asked for where it is not given. */
+  readonly send: (token?: string) => Promise<AttemptResult>;
 }
 
 /** A request as it may be shown. */
@@ -46,6 +50,20 @@ export interface Preview {
 /** Of the receiver's own id of the request so many characters are kept. */
 const MOST_REQUEST_ID = 128;
 
+const NO_KEYSTONE = "it needs notifier.keystone in tocsin.yaml";
+const LOCAL = { origin: "", name: "", needsToken: false } as const;
+const NOTHING_SENT: AttemptResult = { outcome: "accepted", reason: "test: nothing is sent", totalMs: 0 };
+const CUT_OFF: AttemptResult = {
+  outcome: "cancelled",
+  reason: "the service stopped before anything was sent",
+  totalMs: 0,
+};
+
+/** Keystone gave none: nothing was connected to. */
+export function withoutToken(error: unknown, totalMs: number): AttemptResult {
+  return { outcome: "not_run", reason: messageOf(error), totalMs, isUntried: true };
+}
+
 type HeldBecause = () => string | undefined;
 
 export class Sender {
@@ -53,6 +71,7 @@ export class Sender {
   readonly #connections: Connections;
   /** What ends the attempts that are under way. */
   readonly #ends = new Set<() => void>();
+  #isCut = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -63,16 +82,36 @@ export class Sender {
   prepare(dispatch: Dispatch, target: ReceiverTarget, heldBecause: HeldBecause, extra?: Headers): Prepared {
     switch (target.kind) {
       case "log":
-        return { origin: "", send: async () => this.#write(dispatch) };
+        return { ...LOCAL, send: async () => this.#write(dispatch) };
       case "test":
-        return { origin: "", send: async () => ({ outcome: "accepted", reason: "test: nothing is sent", totalMs: 0 }) };
+        return { ...LOCAL, send: async () => NOTHING_SENT };
       case "webhook": {
-        if (target.trust && !this.#options.tokens) throw new Error("it needs notifier.keystone in tocsin.yaml");
-        const split = allowedTarget(target, this.#options.policy);
-        const send = () => this.#post(dispatch, target, split, heldBecause, extra);
-        return { origin: split.origin, send };
+        if (target.trust && !this.#options.tokens) throw new Error(NO_KEYSTONE);
+        const split = this.#allowed(target);
+        const send = (token?: string) => this.#post(dispatch, target, split, heldBecause, extra, token);
+        return {
+          origin: split.origin,
+          name: masked(split.origin, secretsOf(target)),
+          needsToken: target.trust === true,
+          send,
+        };
       }
     }
+  }
+
+  #allowed(target: WebhookTarget): RequestTarget {
+    try {
+      return allowedTarget(target, this.#options.policy);
+    } catch (error) {
+      throw new Error(masked(messageOf(error), secretsOf(target)));
+    }
+  }
+
+  /** For receivers that are trusted with one. Throws, without secrets in the message, when there is none. */
+  async token(): Promise<string> {
+    const { tokens } = this.#options;
+    if (!tokens) throw new Error(NO_KEYSTONE);
+    return tokens.token();
   }
 
   /** What would be sent now, secrets starred out. Throws when it cannot be made. */
@@ -94,6 +133,7 @@ export class Sender {
 
   /** Ends every attempt that is under way. */
   cutOff(): void {
+    this.#isCut = true;
     for (const end of [...this.#ends]) end();
   }
 
@@ -112,22 +152,27 @@ export class Sender {
     split: RequestTarget,
     heldBecause: HeldBecause,
     extra: Headers | undefined,
+    given: string | undefined,
   ): Promise<AttemptResult> {
-    const { clock, parseDate, tokens } = this.#options;
+    const { clock, parseDate, connectTimeoutMs, tokens } = this.#options;
     const { timeoutMs, tls, keepAlive = false, isGuest = false } = target;
-    let token: string | undefined;
-    try {
-      if (target.trust) token = await tokens?.token();
-    } catch (error) {
-      return { outcome: "not_run", reason: messageOf(error), totalMs: 0, isUntried: true };
+    let token = given;
+    if (target.trust && token === undefined) {
+      try {
+        token = await this.token();
+      } catch (error) {
+        return withoutToken(error, 0);
+      }
     }
+    if (this.#isCut) return CUT_OFF;
     const secrets = () => [...secretsOf(target), ...(token === undefined ? [] : [token])];
     let result: AttemptResult;
     try {
       const post = postOf(dispatch, target, split, this.#stamp(token, extra));
       const connection = this.#connections.take({ origin: split.origin, tls, keepAlive, isGuest });
       const onStop = this.#onStop;
-      const options = { clock, parseDate, timeoutMs, control: dispatch.control, keepAlive, heldBecause, onStop };
+      const control = dispatch.control;
+      const options = { clock, parseDate, connectTimeoutMs, timeoutMs, control, keepAlive, heldBecause, onStop };
       result = await attempt(connection, post, options);
     } catch (error) {
       // An attempt never fails: what does is the making of the request, before any byte.
@@ -143,7 +188,9 @@ export class Sender {
     return {
       ...result,
       ...(answer ? { answer: masked(answer, secrets()) } : {}),
-      ...(requestId ? { requestId: masked(requestId.slice(0, MOST_REQUEST_ID), secrets()) } : {}),
+      ...(requestId ? { requestId: masked(requestId, secrets()).slice(0, MOST_REQUEST_ID) } : {}),
+      // Names of hosts stand in what is told of errors, and may be secrets.
+      ...(result.status === undefined ? { reason: masked(result.reason, secrets()) } : {}),
     };
   }
 

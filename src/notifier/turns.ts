@@ -16,6 +16,7 @@ export interface Turn {
   readonly origin: string;
   /** It scales something. */
   readonly isUrgent: boolean;
+  /** One that fails shows nothing of its origin. */
   readonly run: () => Promise<Reach>;
   /** Its turn does not come: why, and after how long it may be asked for again. */
   readonly refuse: (why: "left alone" | "no turn", restMs: number) => void;
@@ -150,13 +151,14 @@ export class Turns {
 
   #begin(origin: Origin, turn: Turn): void {
     origin.running++;
-    const run = turn.run().then((reach) => {
+    const done = (reach: Reach) => {
       this.#running.delete(run);
       origin.running--;
       if (reach === "reached") origin.breaker.succeeded();
       if (reach === "unreached") origin.breaker.failed(this.#clock.monotonic());
       this.#goOn(origin);
-    });
+    };
+    const run: Promise<void> = turn.run().then(done, () => done("nothing"));
     this.#running.add(run);
   }
 
@@ -176,20 +178,25 @@ export class Turns {
     });
   }
 
-  /** A place is free: for those that wait for one, the origin itself last. */
+  /** A place is free: for those that wait for one, what scales first, the origin itself last. */
   #goOn(origin: Origin): void {
     if (waits(origin)) this.#starved.add(origin);
     else this.#forget(origin);
-    for (const next of this.#starved) {
-      if (this.#running.size >= this.#limits.concurrency) return;
-      this.#starved.delete(next);
-      this.#serve(next);
+    for (const isUrgent of [true, false]) {
+      for (const next of this.#starved) {
+        if (this.#running.size >= this.#limits.concurrency) return;
+        if (isUrgent && next.urgent.length === 0) continue;
+        this.#starved.delete(next);
+        this.#serve(next);
+      }
     }
   }
 
   #forget(origin: Origin): void {
     const isIdle = origin.running === 0 && !waits(origin);
-    if (isIdle && origin.breaker.isClear && !origin.timer && !origin.patience) this.#origins.delete(origin.name);
+    if (!isIdle || !origin.breaker.isClear || origin.timer || origin.patience) return;
+    this.#starved.delete(origin);
+    this.#origins.delete(origin.name);
   }
 }
 

@@ -326,6 +326,9 @@ describe("what TLS does", () => {
     expect(await playBoth("TLS: unknown authority", goodServer.url)).toEqual(rejected);
     expect(await playBoth("TLS: expired", lateServer.url, { tls: { ca: late.ca } })).toEqual(rejected);
     expect(await playBoth("TLS: another's name", otherServer.url, { tls: { ca: other.ca } })).toEqual(rejected);
+    // Ours do not belong together: nothing is wrong with the receiver.
+    const ours = { ca: good.ca, cert: good.cert, key: other.key };
+    expect(await playBoth("TLS: our key is another's", goodServer.url, { tls: ours })).toEqual(rejected);
     expect([goodServer.requests(), lateServer.requests(), otherServer.requests()]).toEqual([0, 0, 0]);
     expect(await playBoth("TLS: trusted", goodServer.url, { tls: { ca: good.ca } })).toEqual(delivered);
   });

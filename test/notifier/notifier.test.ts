@@ -28,7 +28,7 @@ const notification: Notification = {
 function setUp(
   target: (receiver: string) => ReceiverTarget | undefined,
   held: () => string | undefined = () => undefined,
-  limits: Partial<Pick<NotifierOptions, "concurrency" | "perOrigin" | "tokens">> = {},
+  limits: Partial<Pick<NotifierOptions, "concurrency" | "perOrigin" | "tokens" | "policy" | "resolve">> = {},
   log = silentLogger,
 ) {
   const outcomes: Outcome[] = [];
@@ -442,7 +442,83 @@ describe("trust: a token goes along", () => {
   });
 });
 
+describe("a Keystone that is silent", () => {
+  it("holds no place of the receiver's origin, and what waits for it is handed back as the service ends", async () => {
+    await using receiver = await rawReceiver(answerOf(202));
+    let give = (_token: string) => {};
+    const token = new Promise<string>((resolve) => {
+      give = resolve;
+    });
+    const tokens = { token: () => token, forget: () => {} };
+    const { notifier, outcomes } = setUp(
+      (name) => aTarget(`http://127.0.0.1:${receiver.port}/${name}`, { trust: name === "trusted" }),
+      undefined,
+      { tokens, perOrigin: 1 },
+    );
+    notifier.dispatch(dispatch({ deliveryId: "waits", receiver: "trusted" }));
+    notifier.dispatch(dispatch({ deliveryId: "plain", receiver: "plain" }));
+    expect(await eventually("the plain one", () => outcomes[0])).toMatchObject({ deliveryId: "plain", status: 202 });
+    await notifier.stop(60_000);
+    expect(outcomes[1]).toMatchObject({ deliveryId: "waits", outcome: "cancelled" });
+    give("late");
+    await token;
+    expect(receiver.received).toHaveLength(1);
+    expect(outcomes).toHaveLength(2);
+  });
+});
+
+describe("secrets in what is told", () => {
+  it("a host that is one stands neither in reasons nor in what the receiver fails of", async () => {
+    const url = "http://planted-secret.test:1/x";
+    const target = aTarget(url, { secrets: ["planted-secret"] });
+    const policy = createAddressPolicy({ allow: [], deny: ["planted-secret.test"] });
+    const refused = setUp(() => target, undefined, { policy });
+    refused.notifier.dispatch(dispatch());
+    const outcome = await eventually("an outcome", () => refused.outcomes[0]);
+    expect(outcome.outcome).toBe("rejected");
+    expect(JSON.stringify([outcome, refused.notifier.failingOf("web", "r")])).not.toContain("planted-secret");
+
+    const nowhere = setUp(() => target, undefined, { resolve: (_host, _options, done) => done(NO_NAME, []) });
+    for (let n = 0; n < 6; n++) {
+      nowhere.notifier.dispatch(dispatch({ deliveryId: `${n}`, receiver: `r${n}` }));
+      await eventually("an outcome", () => nowhere.outcomes[n]);
+    }
+    expect(nowhere.outcomes[5]?.reason).toBe("http://***.test:1 keeps failing and is left alone");
+  });
+
+  it("the receiver's own id of the request is kept without them, and not for as long as it likes", async () => {
+    const id = `${"y".repeat(120)}planted-secret${"z".repeat(9000)}`;
+    await using receiver = await rawReceiver(answerOf(200, "", { "x-openstack-request-id": id }));
+    const { notifier, outcomes } = setUp(() =>
+      aTarget(`http://127.0.0.1:${receiver.port}/`, { secrets: ["planted-secret"] }),
+    );
+    notifier.dispatch(dispatch());
+    const outcome = await eventually("an outcome", () => outcomes[0]);
+    expect(outcome.detail?.requestId).toBe(`${"y".repeat(120)}***${"z".repeat(5)}`);
+  });
+});
+
+const NO_NAME = Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
+
 describe("connections that are kept", () => {
+  it("what was given up while its connection was made is not written on it", async () => {
+    await using receiver = await rawReceiver(answerOf(202, "", { connection: "keep-alive" }));
+    let resolved = () => {};
+    const resolve: NonNullable<NotifierOptions["resolve"]> = (_host, _options, done) => {
+      resolved = () => done(null, [{ address: "127.0.0.1", family: 4 }]);
+    };
+    const url = `http://slow.test:${receiver.port}/`;
+    const { notifier, outcomes } = setUp(() => aTarget(url, { keepAlive: true, timeoutMs: 100 }), undefined, {
+      resolve,
+    });
+    notifier.dispatch(dispatch());
+    expect(await eventually("an outcome", () => outcomes[0])).toMatchObject({ outcome: "not_run" });
+    resolved();
+    await eventually("the connection", () => (receiver.connections() > 0 ? true : undefined));
+    await notifier.stop(0);
+    expect(receiver.received).toEqual([]);
+  });
+
   it("one connection for several POSTs; one that was closed meanwhile is not used again", async () => {
     const quiet = "HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n";
     const sockets: Socket[] = [];

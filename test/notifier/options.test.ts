@@ -71,11 +71,19 @@ describe("connections", () => {
 });
 
 describe("headers of the receiver's own", () => {
-  it.each(["content-type", "Content-Type", "WEBHOOK-ID", "User-Agent"])("%s goes in place of ours", async (name) => {
+  it.each(["content-type", "Content-Type", "User-Agent"])("%s goes in place of ours", async (name) => {
     await using receiver = await rawReceiver(answerOf(200));
     await send(`http://127.0.0.1:${receiver.port}/`, { headers: { [name]: "mine" } });
     const { raw, headers } = receiver.received[0]!;
     expect(headers[name.toLowerCase()]).toBe("mine");
+    expect(raw.match(new RegExp(`^${name}: `, "gim"))).toHaveLength(1);
+  });
+
+  it.each(["Host", "WEBHOOK-ID", "webhook-timestamp"])("%s stays ours", async (name) => {
+    await using receiver = await rawReceiver(answerOf(200));
+    await send(`http://127.0.0.1:${receiver.port}/`, { headers: { [name]: "mine" } });
+    const { raw, headers } = receiver.received[0]!;
+    expect(headers[name.toLowerCase()]).not.toBe("mine");
     expect(raw.match(new RegExp(`^${name}: `, "gim"))).toHaveLength(1);
   });
 });

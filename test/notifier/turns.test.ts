@@ -98,6 +98,41 @@ describe("turns", () => {
     expect(begun).toEqual(["a0", "b0", "c0", "a1"]);
   });
 
+  it("at the limit over all, what scales goes before what tells, whichever origin it is for", async () => {
+    const { begun, add, end } = setUp({ concurrency: 1 });
+    add("first", "http://a");
+    add("notice", "http://b");
+    add("scales", "http://c", true);
+    await end("first");
+    await end("scales");
+    expect(begun).toEqual(["first", "scales", "notice"]);
+  });
+
+  it("an origin whose turns ran out while it starved is begun anew, and nothing of it is lost", async () => {
+    const { clock, turns, begun, refused, add, end } = setUp({ concurrency: 1, perOrigin: 1 });
+    add("hangs", "http://x");
+    add("old", "http://a");
+    clock.advance(10_000);
+    expect(refused).toEqual([["old", "no turn", 1000]]);
+    add("a1", "http://a");
+    add("a2", "http://a");
+    await end("hangs");
+    expect(begun).toEqual(["hangs", "a1"]);
+    expect(turns.clear()).toHaveLength(1);
+    await end("a1");
+    clock.advance(60_000);
+    expect(begun).toEqual(["hangs", "a1"]);
+  });
+
+  it("a request that fails gives its place back", async () => {
+    const { turns, begun, add } = setUp({ perOrigin: 1 });
+    const failing = { origin: "http://a", isUrgent: false, refuse: () => {}, drop: () => {} };
+    turns.add({ ...failing, run: () => Promise.reject(new Error("broken")) });
+    add("next", "http://a");
+    for (let n = 0; n < 5; n++) await Promise.resolve();
+    expect(begun).toEqual(["next"]);
+  });
+
   it("an origin that five in a row could not connect to is left alone; then one tells for all", async () => {
     const { clock, begun, refused, turns, add, end } = setUp({ perOrigin: 6 });
     for (const name of many(10)) add(name, "http://a");
