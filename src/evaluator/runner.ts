@@ -25,6 +25,7 @@ import type {
 import { checkpointOf } from "./checkpoint.ts";
 import type { ClusterState } from "./cluster.ts";
 import { combine } from "./combine.ts";
+import { dispatchOf } from "./dispatch.ts";
 import type { Folded } from "./fold.ts";
 import { fold } from "./fold.ts";
 import { heldBecause } from "./gates.ts";
@@ -251,20 +252,7 @@ export class ClusterRunner {
       onDecision(clusterId, decision);
       if (decision.d === "cancel") dispatcher.cancel(decision.delivery);
       if (decision.d === "source") this.#ports.sealer.forget(clusterId, decision.source);
-      if (decision.d !== "send" || this.#closed) continue;
-      const { delivery: deliveryId, attempt, receiver, direction, transition, repeat, at, notification } = decision;
-      dispatcher.dispatch({
-        clusterId,
-        deliveryId,
-        attempt,
-        receiver,
-        control: decision.class === "control",
-        direction,
-        transition,
-        repeat,
-        at,
-        notification,
-      });
+      if (decision.d === "send" && !this.#closed) dispatcher.dispatch(dispatchOf(clusterId, decision));
     }
   }
 }

@@ -10,8 +10,13 @@ import type { Notification, ReasonData } from "../model/decision.ts";
  * takes it as the number of nodes.
  */
 export function aodhBody(notification: Notification): Buffer {
-  const { alarmName, alarmId, severity, previous, current, reason, reasonData, count } = notification;
-  const text = pythonJson({
+  const { count } = notification;
+  return Buffer.from(pythonJson({ ...aodhFields(notification), ...(count === undefined ? {} : { count }) }));
+}
+
+/** The seven keys, in Aodh's order. */
+export function aodhFields({ alarmName, alarmId, severity, previous, current, reason, reasonData }: Notification) {
+  return {
     alarm_name: alarmName,
     alarm_id: alarmId,
     severity,
@@ -19,13 +24,11 @@ export function aodhBody(notification: Notification): Buffer {
     current,
     reason,
     reason_data: aodhReasonData(reasonData),
-    ...(count === undefined ? {} : { count }),
-  });
-  return Buffer.from(text);
+  };
 }
 
 /** `reason_data` with Aodh's names, by the type of the rule. */
-export function aodhReasonData(data: ReasonData): PythonValue {
+function aodhReasonData(data: ReasonData): PythonValue {
   switch (data.type) {
     case "threshold": {
       const { type, disposition, count, mostRecent, server } = data;

@@ -7,7 +7,7 @@ import type { Json } from "../model/alarm.ts";
 import type { BodyField } from "../model/body.ts";
 import { BODY_FIELDS } from "../model/body.ts";
 import type { Dispatch, WebhookTarget } from "../ports.ts";
-import { aodhReasonData } from "./aodhBody.ts";
+import { aodhFields } from "./aodhBody.ts";
 
 type Fields = Readonly<Record<BodyField, PythonValue>>;
 
@@ -51,16 +51,10 @@ function textOf(value: PythonValue): string {
 
 function fieldsOf(dispatch: Dispatch, { clusterName }: WebhookTarget): Fields {
   const { clusterId, receiver, direction, transition, repeat, deliveryId, at, notification } = dispatch;
-  const { alarmName, alarmId, severity, previous, current, reason, reasonData, count = null } = notification;
+  const { reasonData, count = null } = notification;
   const value = reasonData.type === "threshold" ? reasonData.mostRecent : null;
   return {
-    alarm_name: alarmName,
-    alarm_id: alarmId,
-    severity,
-    previous,
-    current,
-    reason,
-    reason_data: aodhReasonData(reasonData),
+    ...aodhFields(notification),
     cluster_id: clusterId,
     cluster_name: clusterName,
     receiver,

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { TlsOptions } from "node:tls";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, describe, expect, it } from "vitest";
+import { dispatchOf } from "../../src/evaluator/dispatch.ts";
 import { createAddressPolicy } from "../../src/lib/addressPolicy.ts";
 import { parseHttpDate, systemClock } from "../../src/lib/clock.ts";
 import { silentLogger } from "../../src/lib/log.ts";
@@ -65,19 +66,7 @@ function aNotifier(urls: Readonly<Record<string, WebhookTarget>>, { resolve, tim
   const send = (clusterId: string, decision: Extract<Decision, { d: "send" }>) =>
     new Promise<Outcome>((resolved) => {
       awaited.set(decision.delivery, resolved);
-      const { delivery: deliveryId, attempt, receiver, direction, transition, repeat, at, notification } = decision;
-      notifier.dispatch({
-        clusterId,
-        deliveryId,
-        attempt,
-        receiver,
-        control: decision.class === "control",
-        direction,
-        transition,
-        repeat,
-        at,
-        notification,
-      });
+      notifier.dispatch(dispatchOf(clusterId, decision));
     });
   return { notifier, send };
 }
