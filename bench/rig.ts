@@ -40,7 +40,7 @@ function clusterIdOf(index: number): string {
 export async function startRig(options: RigOptions): Promise<Rig> {
   const { clusters, urlOf, isControl, timeoutMs = 30_000, wrapLedger = (ledger) => ledger, onDecision } = options;
   const folder = mkdtempSync(join(tmpdir(), "tocsin-bench-"));
-  const backend = await openSqlite(folder, { lock: true });
+  const backend = await openSqlite(folder);
   const { store } = backend;
   const ledger = wrapLedger(backend.ledger);
   const bus = createMemoryBus();

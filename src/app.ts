@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { startApi } from "./api/server.ts";
 import { createMemoryBus } from "./backend/memory/bus.ts";
+import type { SqliteBackend } from "./backend/sqlite/backend.ts";
 import { DAMAGED_CODE, openSqlite } from "./backend/sqlite/backend.ts";
 import { Collector } from "./collector/collector.ts";
 import { isFromEntry } from "./collector/mapping.ts";
@@ -15,12 +16,12 @@ import type { RuleWatcher } from "./config/watch.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
+import { pausesAfterLoss } from "./evaluator/restore.ts";
 import { troubles } from "./health.ts";
 import { createAddressPolicy } from "./lib/addressPolicy.ts";
 import { Ticker } from "./lib/ticker.ts";
 import { VERSION } from "./lib/version.ts";
-import type { ClusterRules } from "./model/alarm.ts";
-import type { Command, Decision, Start } from "./model/decision.ts";
+import type { Decision, Start } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
 import { createHeartbeat, createNotifier } from "./outgoing.ts";
 import type { Clock, Ledger, Logger, SampleStore, ServiceView } from "./ports.ts";
@@ -65,10 +66,11 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { intervalMs, timeoutMs, sources } = settings;
   await using cleanup = new AsyncDisposableStack();
 
-  const { ledger, store, damaged } = await open(settings.dataPath, { lock: true, at: clock.now(), onDeath: onFatal });
+  const record = await open(settings.dataPath, { at: clock.now(), onDeath: onFatal });
+  const { ledger, store } = record;
   cleanup.defer(() => ledger.close());
   cleanup.defer(() => store.close());
-  for (const sentence of damaged) log.error("the record was damaged", { code: DAMAGED_CODE, reason: sentence });
+  for (const sentence of record.damaged) log.error("the record was damaged", { code: DAMAGED_CODE, reason: sentence });
 
   const bus = createMemoryBus();
   const receivers = new ReceiverBook(clusters, environment);
@@ -178,8 +180,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...(settings.shadow ? { shadow: true } : {}),
   };
   await evaluator.start(rules, start, isConfigured);
-  // What was under way when the record was lost is not known: whatever it was is over by then.
-  if (damaged.length > 0) await Promise.all(rules.map((own) => evaluator.command(own.clusterId, longPause(own))));
+  await protect(record, evaluator, clock.now());
   ticker.start();
   const heartbeat = createHeartbeat(world, () => {
     const sealedBy = clock.now() - evaluationDelayMs(settings);
@@ -196,9 +197,14 @@ export async function startApp(options: AppOptions): Promise<App> {
   return { apiUrl: api.url, view, clusters: () => evaluator.clusters(), stop: () => running.disposeAsync() };
 }
 
-/** Scaling is held for as long as an action and its pause last at most. */
-function longPause({ settleS, cooldownS }: ClusterRules): Command {
-  return { kind: "command", command: "pause", forS: settleS + Math.max(cooldownS.in, cooldownS.out) };
+/** After a loss: scaling is paused, and only when all of that is durable is the loss forgotten. */
+async function protect({ lost, covered }: SqliteBackend, evaluator: Evaluator, now: number): Promise<void> {
+  if (lost === undefined) return;
+  const pauses = evaluator
+    .clusters()
+    .flatMap((cluster) => pausesAfterLoss(cluster, now, lost).map((pause) => ({ cluster, pause })));
+  await Promise.all(pauses.map(({ cluster, pause }) => evaluator.command(cluster.clusterId, pause)));
+  covered();
 }
 
 /** Waits for some work, but no longer than that. */

@@ -1,7 +1,7 @@
 /** What people see of the ledger's deliveries, and what they do about one that went wrong. */
 
 import type { ClusterState } from "./evaluator/cluster.ts";
-import { whyNotDeliver } from "./evaluator/person.ts";
+import { wasDone, whyNotDeliver } from "./evaluator/person.ts";
 import { TocsinError } from "./lib/errors.ts";
 import type { Command, Delivery } from "./model/decision.ts";
 import type { DeliveryRecord, Ledger, ServiceView } from "./ports.ts";
@@ -40,15 +40,25 @@ export function deliveriesOf(options: DeliveriesOptions): Pick<ServiceView, "del
       if (!record) throw new TocsinError("E406", `there is no delivery ${id}: "tocsin delivery list" has them`);
       const { delivery } = record;
       const said = { kind: "command", command: what, delivery } as const;
-      const cluster = clusters().find(({ clusterId }) => clusterId === delivery.clusterId);
-      const refused = cluster && whyNotDeliver(cluster, said);
+      const refusedNow = (told: Delivery) => {
+        const cluster = clusters().find(({ clusterId }) => clusterId === delivery.clusterId);
+        return cluster && whyNotDeliver(cluster, { ...said, delivery: told });
+      };
+      const refused = refusedNow(delivery);
       if (refused !== undefined) throw refusal(delivery, what, refused);
       await command(delivery.clusterId, said);
+      // A tick or another person may have come first: then the cluster left it as it is.
       const after = (await ledger.delivery(delivery.id))?.delivery ?? delivery;
-      if (what === "drop" && after.status !== "dropped") throw refusal(delivery, what, `it is ${after.status} by now`);
+      if (!wasDone(said, after) || isAsItEnded(delivery, after))
+        throw refusal(delivery, what, refusedNow(after) ?? `it is ${after.status} by now`);
       return deliveryView(after);
     },
   };
+}
+
+/** What waits is not changed by a retry that ends its wait; what has ended is. */
+function isAsItEnded(before: Delivery, after: Delivery): boolean {
+  return before.status !== "waiting" && after.status === before.status && after.reason === before.reason;
 }
 
 function refusal({ id, receiver }: Delivery, what: "retry" | "drop", why: string): TocsinError {

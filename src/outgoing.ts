@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expandKeystone } from "./config/keystoneSettings.ts";
+import { maskedTarget } from "./config/receiverUrl.ts";
 import { expandSecrets } from "./config/secrets.ts";
 import type { KeystoneSettings, Settings } from "./config/settings.ts";
 import type { AddressPolicy } from "./lib/addressPolicy.ts";
@@ -21,7 +22,7 @@ interface World {
   readonly policy: AddressPolicy;
 }
 
-/** Throws `E205` or `E212` when what Keystone needs cannot be read. */
+/** Nothing is read that may be missing: what the notifier needs of secrets and files it reads when it needs it. */
 export function createNotifier(world: World, receivers: ReceiverDirectory): Notifier {
   const { settings, clock, log, policy } = world;
   const { connectTimeoutMs, concurrency, perOrigin, keystone } = settings.notifier;
@@ -40,14 +41,14 @@ export function createNotifier(world: World, receivers: ReceiverDirectory): Noti
 }
 
 function tokensOf(keystone: KeystoneSettings, { settings, environment, clock }: World): KeystoneTokens {
-  const { caFile } = keystone;
   return new KeystoneTokens({
-    authUrl: expandKeystone(keystone, environment).authUrl,
-    credentials: () => expandKeystone(keystone, environment).credentials,
+    access: () => {
+      const { authUrl, credentials, caFile } = expandKeystone(keystone, environment);
+      return { authUrl, credentials, ...(caFile === undefined ? {} : { ca: authority(caFile) }) };
+    },
+    shown: maskedTarget(keystone.authUrl),
     clock,
-    parseDate: parseHttpDate,
     timeoutMs: settings.notifier.timeoutS * 1000,
-    ...(caFile === undefined ? {} : { ca: authority(caFile) }),
   });
 }
 
@@ -59,10 +60,11 @@ function authority(caFile: string): string {
   }
 }
 
-/** `undefined`: none is configured. Throws `E205` when its URL's secrets cannot be read. */
+/** `undefined`: none is configured. */
 export function createHeartbeat(world: World, troubles: () => readonly string[]): Heartbeat | undefined {
   const { settings, environment, clock, log } = world;
   const { heartbeatUrl } = settings.notifier;
   if (heartbeatUrl === undefined) return undefined;
-  return new Heartbeat({ url: expandSecrets(heartbeatUrl, environment), clock, log, troubles, version: VERSION });
+  const url = () => expandSecrets(heartbeatUrl, environment);
+  return new Heartbeat({ url, shown: maskedTarget(heartbeatUrl), clock, log, troubles, version: VERSION });
 }

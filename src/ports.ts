@@ -99,7 +99,7 @@ export interface Commit {
   readonly clusterId: string;
   /** The input that decided, and before it the ticks that the store has not acknowledged (rule R2). */
   readonly inputs: readonly RecordedInput[];
-  /** Decision log lines of the last of `inputs`, in order. */
+  /** Decision log lines that `inputs` led to, in order. */
   readonly decisions: readonly Decision[];
   readonly snapshot: ClusterSnapshot;
   readonly deliveries: readonly Delivery[];
@@ -225,7 +225,7 @@ export interface WebhookTarget {
   readonly keepAlive?: boolean;
   /** A token of the configured Keystone goes with it (`trust+http`, `trust+https`). */
   readonly trust?: boolean;
-  /** Made over the API rather than in a rule file: more addresses are refused to it. */
+  /** Made over the API rather than in a rule file, as alarms will be: more addresses are refused to it. */
   readonly isGuest?: boolean;
 }
 
@@ -346,7 +346,7 @@ export interface DeliveryView {
   readonly transition: number;
   readonly repeat: number;
   readonly status: string;
-  /** It needs a person: it has ended without being delivered, and nothing else follows by itself. */
+  /** A person should look: it was given up, or nobody knows whether it ran, also where the lane asks again by itself. */
   readonly attention: boolean;
   readonly attempts: number;
   readonly reason: string;

@@ -8,6 +8,7 @@ import type { ListedReceiver } from "./config/receiverBook.ts";
 import { maskedTarget } from "./config/receiverUrl.ts";
 import type { AddressPolicy } from "./lib/addressPolicy.ts";
 import { messageOf, systemCode, TocsinError } from "./lib/errors.ts";
+import { masked, secretsOf } from "./notifier/masking.ts";
 import type {
   Clock,
   ClusterView,
@@ -165,7 +166,7 @@ function testDispatch({ clusterId, receiver }: ListedReceiver, { clock, newId }:
   };
 }
 
-/** All that can be said of a POST without making it, and how to make it. */
+/** All that can be said of a POST without making it, and how to make it; its secrets starred out. */
 async function dryRun(listed: ListedReceiver, options: ReceiverTestOptions): Promise<Dry> {
   const { clusterId, receiver } = listed;
   const { sender } = options.notifier;
@@ -207,21 +208,27 @@ function starred(headers: Headers, { headers: own }: WebhookTarget): Record<stri
 
 async function addressesOf(
   origin: string,
-  { isGuest = false }: WebhookTarget,
+  target: WebhookTarget,
   { policy, lookup }: ReceiverTestOptions,
 ): Promise<Pick<ReceiverTest, "addresses" | "problem">> {
+  const { isGuest = false } = target;
+  const secrets = secretsOf(target);
   const { hostname } = new URL(origin);
   const literal = /^\[(.*)\]$/.exec(hostname)?.[1] ?? (/^[\d.]+$/.test(hostname) ? hostname : undefined);
   let found: readonly string[];
   try {
     found = literal === undefined ? await lookup(hostname) : [literal];
   } catch (error) {
-    return { addresses: [], problem: `no address of ${hostname} is found: ${systemCode(error) ?? messageOf(error)}` };
+    const problem = `no address of ${hostname} is found: ${systemCode(error) ?? messageOf(error)}`;
+    return { addresses: [], problem: masked(problem, secrets) };
   }
-  const addresses = found.map((address) => ({
-    address,
-    refused: policy.refusalOfAddress(address, hostname, isGuest) ?? null,
-  }));
+  const addresses = found.map((address) => {
+    const refused = policy.refusalOfAddress(address, hostname, isGuest);
+    return {
+      address: masked(address, secrets),
+      refused: refused === undefined ? null : masked(refused, secrets),
+    };
+  });
   const [first] = addresses;
   const problem = addresses.every((one) => one.refused !== null) ? (first?.refused ?? "it has no address") : null;
   return { addresses, problem };

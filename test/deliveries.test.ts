@@ -185,8 +185,13 @@ describe("retry and drop", () => {
     if (!sent) throw new Error("nothing was sent");
     folded.outcome("rejected", { receiver: "scaler" });
     await record([{ ...sent, status: "rejected" }]);
-    // It is owed again under a new id: this one stays as it ended.
-    expect(await service(folded).deliver(sent.id, "retry")).toMatchObject({ status: "rejected", attempts: 1 });
+    // It is owed again under a new id: this one is over.
+    expect(await service(folded).deliver(sent.id, "retry")).toMatchObject({
+      status: "superseded",
+      reason: expect.stringMatching(/^made again by a person; it had ended rejected/),
+      attention: false,
+      attempts: 1,
+    });
     const all = await service(folded).deliveries({ limit: 10 });
     expect(all.map(({ receiver, status, repeat }) => [receiver, status, repeat])).toContainEqual([
       "scaler",
@@ -197,6 +202,61 @@ describe("retry and drop", () => {
     await expect(service(folded).deliver(sent.id, "retry")).rejects.toMatchObject({
       code: "E407",
       message: expect.stringContaining("alarm busy is at 2, ok"),
+    });
+  });
+
+  describe("is refused where the cluster changed before it came", () => {
+    /** `first` happens when the command is on its way. */
+    const late = (folded: Folded, first: () => Promise<void> | void) =>
+      deliveriesOf({
+        ledger,
+        clusters: () => [folded.cluster],
+        async command(_, command) {
+          await first();
+          await record(fold(folded.cluster, command).deliveries);
+        },
+      });
+    const ofCluster = (folded: Folded) => late(folded, () => {});
+    const ended = async (folded: Folded, receiver: string) => {
+      const sent = [...folded.cluster.deliveries.values()].find((one) => one.receiver === receiver);
+      if (!sent) throw new Error("nothing was sent");
+      folded.outcome("rejected", { receiver });
+      await record([{ ...sent, status: "rejected", attempts: 1, reason: "the receiver answered 404" }]);
+      return sent.id;
+    };
+
+    it("retry of an action whose alarm is over", async () => {
+      const folded = cluster();
+      const id = await ended(folded, "scaler");
+      const service = late(folded, () => void folded.ticks(3, { sessions: 0 }));
+      await expect(service.deliver(id, "retry")).rejects.toMatchObject({
+        code: "E407",
+        message: expect.stringMatching(/is not made again: .*alarm busy is at 2, ok/),
+      });
+    });
+
+    it("retry of an action that somebody else has made again is one retry", async () => {
+      const folded = cluster();
+      const id = await ended(folded, "scaler");
+      const service = late(folded, async () => void (await ofCluster(folded).deliver(id, "retry")));
+      await service.deliver(id, "retry").catch(() => {});
+      const all = await service.deliveries({ limit: 10 });
+      expect(
+        all
+          .filter(({ receiver }) => receiver === "scaler")
+          .map(({ status }) => status)
+          .sort(),
+      ).toEqual(["claimed", "superseded"]);
+    });
+
+    it("drop of a notice that somebody else has sent again", async () => {
+      const folded = cluster();
+      const id = await ended(folded, "ops");
+      const retried = late(folded, async () => void (await ofCluster(folded).deliver(id, "retry")));
+      await expect(retried.deliver(id, "drop")).rejects.toMatchObject({
+        code: "E407",
+        message: expect.stringContaining("is not dropped: an attempt is under way"),
+      });
     });
   });
 

@@ -17,6 +17,8 @@ const ID = "e6ffba58-fc74-53b5-9182-d85398bf5530";
 const ENVIRONMENT = {
   TRUST: "trust+http://senlin.example/x",
   META: "http://169.254.169.254/latest",
+  HOST: "Hidden-host.example",
+  LOCAL: "127.0.0.9",
   TOKEN: "hunter2-hunter2",
   HOOK: "T0/B0/s3cretpath",
   TEAM: 'blue "team" é',
@@ -175,7 +177,7 @@ describe("the dry run", () => {
     {
       name: "an address by a secret that is refused, and not looked up",
       receivers: `  scaler: {alarm_url: "\${env:META}"}`,
-      problem: /link-local/,
+      problem: /^\*\*\* is link-local: refused/,
     },
     {
       name: "Keystone is missing",
@@ -188,11 +190,30 @@ describe("the dry run", () => {
       own: { lookup: () => Promise.reject(Object.assign(new Error("none"), { code: "ENOTFOUND" })) },
       problem: /^no address of senlin.example is found: ENOTFOUND$/,
     },
+    {
+      name: "a host by a secret without addresses, and not shown",
+      receivers: scaler(`https://\${env:HOST}:8/x`),
+      own: { lookup: () => Promise.reject(new Error("getaddrinfo ENOTFOUND hidden-host.example")) },
+      problem: /^no address of \*\*\* is found: getaddrinfo ENOTFOUND \*\*\*$/,
+    },
+    {
+      name: "a host by a secret whose addresses are refused, and not shown",
+      receivers: scaler(`https://\${env:HOST}/x`),
+      own: { lookup: async () => ["10.9.9.9"] },
+      problem: /^\*\*\*, which resolves to 10.9.9.9, is refused: notifier.deny has 10.9.9.9$/,
+    },
   ])("$name is its problem", async ({ receivers, own, problem }) => {
     const { testReceiver } = setUp(receivers, own);
     const found = await testReceiver("web", "scaler", true);
     expect(found.problem).toMatch(problem);
     expect(found.outcome).toBeNull();
+  });
+
+  it("shows no address that a secret is", async () => {
+    const { testReceiver } = setUp(`  scaler: {alarm_url: "http://\${env:LOCAL}:1/x"}`);
+    const found = await testReceiver("web", "scaler", false);
+    expect(found).toMatchObject({ addresses: [{ address: "***", refused: null }], problem: null });
+    expect(JSON.stringify(found)).not.toContain("127.0.0.9");
   });
 
   it("of what leaves nothing shows nothing", async () => {

@@ -1,7 +1,7 @@
 /** What requests may say: bodies and queries, each with its bounds. */
 
 import { z } from "zod";
-import { parseHttpDate } from "../lib/clock.ts";
+import { parseRfc3339 } from "../lib/clock.ts";
 import { parseDurationS } from "../lib/durations.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -129,6 +129,6 @@ export function readInstant(at: unknown): number | undefined {
 
 /** Epoch ms of a time as of RFC 3339; `undefined`: it is none. */
 function instantOf(time: string): number | undefined {
-  const instant = z.iso.datetime({ offset: true }).safeParse(time).success ? parseHttpDate(time) : Number.NaN;
+  const instant = z.iso.datetime({ offset: true }).safeParse(time).success ? parseRfc3339(time) : Number.NaN;
   return Number.isFinite(instant) ? instant : undefined;
 }

@@ -1,6 +1,7 @@
 /** What a command gets from the world, and what it needs to find its settings and its service. */
 
 import { request } from "undici";
+import type { Diagnostic } from "../config/diagnostics.ts";
 import { formatDiagnostic } from "../config/diagnostics.ts";
 import type { Settings } from "../config/settings.ts";
 import { findSettingsFile, loadSettings } from "../config/settings.ts";
@@ -36,13 +37,25 @@ export class Exit extends Error {
   }
 }
 
-/** Settings by `--config` and its kin; prints what is wrong with them and exits 1. */
-export function settingsOf(world: World, flags: { readonly config?: string | undefined }): Settings {
-  const file = findSettingsFile(flags.config, world.environment, world.cwd);
-  const { settings, diagnostics } = loadSettings(file, world.cwd);
-  if (settings) return settings;
-  for (const diagnostic of diagnostics) world.err(formatDiagnostic(diagnostic));
-  throw new Exit(EXIT.findings);
+export interface SettingsFlags {
+  readonly config?: string | undefined;
+  /** For the service: what it will not find in its environment is told as well. */
+  readonly isService?: boolean;
+}
+
+/** Settings by `--config` and its kin; prints what is wrong with them and, with errors, exits 1. */
+export function settingsOf(world: World, { config, isService = false }: SettingsFlags): Settings {
+  const { environment, cwd } = world;
+  const file = findSettingsFile(config, environment, cwd);
+  const { settings, diagnostics } = loadSettings(file, cwd, isService ? environment : undefined);
+  if (!settings || isService) for (const one of diagnostics) world.err(formatDiagnostic(shownTo(world, one)));
+  if (!settings) throw new Exit(EXIT.findings);
+  return settings;
+}
+
+/** Not into a journal: what is wrong may stand beside a secret that nothing tells from other text. */
+export function shownTo({ logsToTerminal }: World, diagnostic: Diagnostic): Diagnostic {
+  return logsToTerminal ? diagnostic : { ...diagnostic, excerpt: [] };
 }
 
 /** What an answer must have to be one: a member of it, or of each row of a list. */

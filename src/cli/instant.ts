@@ -1,6 +1,6 @@
 /** Instants as people type them. */
 
-import { parseHttpDate, rfc3339 } from "../lib/clock.ts";
+import { parseLocalTime, parseRfc3339 } from "../lib/clock.ts";
 import { parseDurationS } from "../lib/durations.ts";
 
 const DAY_MS = 86_400_000;
@@ -13,25 +13,16 @@ export function parseInstant(text: string, now: number): number | undefined {
   const typed = text.trim();
   if (/^\d{9,11}(\.\d+)?$/.test(typed)) return Math.round(Number(typed) * 1000);
   if (/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/.test(typed)) return lastTimeOfDay(typed, now);
-  if (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(z|[+-]\d\d:\d\d)$/i.test(typed)) {
-    if (!isDay(typed.slice(0, 10))) return undefined;
-    const at = parseHttpDate(typed.toUpperCase());
-    return Number.isFinite(at) ? at : undefined;
-  }
+  const at = parseRfc3339(typed);
+  if (Number.isFinite(at)) return at;
   const ago = /[a-z]$/i.test(typed) ? parseDurationS(typed.replace(/\s+ago$/, "")) : undefined;
   return ago === undefined ? undefined : now - ago * 1000;
 }
 
-/** The 31st of February is none: Date.parse takes it for a day of March. */
-function isDay(date: string): boolean {
-  const at = parseHttpDate(`${date}T00:00:00Z`);
-  return Number.isFinite(at) && rfc3339(at).startsWith(date);
-}
-
 /** Today's, or yesterday's while today's has not come. */
 function lastTimeOfDay(time: string, now: number): number {
-  const today = parseHttpDate(`${localDate(now)}T${time}`);
-  return today <= now ? today : parseHttpDate(`${localDate(now - DAY_MS)}T${time}`);
+  const today = parseLocalTime(localDate(now), time);
+  return today <= now ? today : parseLocalTime(localDate(now - DAY_MS), time);
 }
 
 /** E.g. `2026-11-21`: Swedes write dates as ISO does. */

@@ -1,7 +1,7 @@
 /** Commands about deliveries and receivers: words and flags. */
 
 import type { Command } from "commander";
-import { parseHttpDate, systemClock } from "../lib/clock.ts";
+import { parseRfc3339, systemClock } from "../lib/clock.ts";
 import type { ClusterView, DeliveryDetail, DeliveryView, ReceiverTest, ReceiverView } from "../ports.ts";
 import type { Shape } from "./context.ts";
 import { EXIT, Exit } from "./context.ts";
@@ -65,7 +65,7 @@ function addDeliveries(program: Command, talk: Talk): void {
       const rest = newest.filter(({ attention }) => !attention);
       const clusters = await clustersFor(flags);
       print(flags, [...needing, ...rest], () =>
-        deliveryTable({ needing, rest, clusters, isEach }, systemClock, parseHttpDate),
+        deliveryTable({ needing, rest, clusters, isEach }, systemClock, parseRfc3339),
       );
     });
 

@@ -6,7 +6,7 @@ import { systemClock } from "../lib/clock.ts";
 import { messageOf, TocsinError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { check } from "./check.ts";
-import type { Shape, World } from "./context.ts";
+import type { SettingsFlags, Shape, World } from "./context.ts";
 import { askService, EXIT, Exit, settingsOf } from "./context.ts";
 import { printable } from "./printable.ts";
 import { run } from "./run.ts";
@@ -51,7 +51,8 @@ function build(world: World, done: (code: number) => void): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({ writeOut: (text) => world.out(text.trimEnd()), writeErr: (text) => world.err(text.trimEnd()) });
-  const settings = () => settingsOf(world, program.opts<{ config?: string }>());
+  const settings = (flags: SettingsFlags = {}) =>
+    settingsOf(world, { ...program.opts<{ config?: string }>(), ...flags });
   addWork(program, world, settings, done);
   const talk: Talk = {
     ask: async <T>(path: string, shape: Shape) => (await askService(world, settings, path, shape)) as T,
@@ -79,12 +80,17 @@ function build(world: World, done: (code: number) => void): Command {
 }
 
 /** Commands that need no running service. */
-function addWork(program: Command, world: World, settings: () => Settings, done: (code: number) => void): void {
+function addWork(
+  program: Command,
+  world: World,
+  settings: (flags?: SettingsFlags) => Settings,
+  done: (code: number) => void,
+): void {
   program
     .command("run")
     .description("run the service: collect, evaluate, notify")
     .option("--strict", "do not start with a broken rule file")
-    .action(async (flags: { strict?: boolean }) => done(await run(world, settings(), flags)));
+    .action(async (flags: { strict?: boolean }) => done(await run(world, settings({ isService: true }), flags)));
 
   program
     .command("lab")
@@ -101,7 +107,7 @@ function addWork(program: Command, world: World, settings: () => Settings, done:
     .command("check")
     .description("check rule files: all mistakes, each with file:line:column and how to mend it")
     .argument("[path...]", "files and folders (default: rules.path of tocsin.yaml)")
-    .action((paths: string[]) => done(check(world, settings(), paths)));
+    .action((paths: string[]) => done(check(world, settings({ isService: true }), paths)));
 
   program
     .command("test")

@@ -14,7 +14,7 @@ import { createLogger } from "../lib/log.ts";
 import { VERSION } from "../lib/version.ts";
 import type { Logger } from "../ports.ts";
 import type { World } from "./context.ts";
-import { EXIT } from "./context.ts";
+import { EXIT, shownTo } from "./context.ts";
 
 export interface RunFlags {
   /** Do not start with a broken rule file, whatever copies there are of a good one. */
@@ -27,11 +27,7 @@ export async function run(world: World, settings: Settings, { strict = false }: 
   const watcher = await openRules(world, settings, log);
   const { diagnostics, trouble, clusters } = watcher;
   if (diagnostics.length > 0) {
-    // Not into a journal: what is wrong may stand beside a secret that nothing tells from other text.
-    for (const diagnostic of diagnostics) {
-      const shown = world.logsToTerminal ? diagnostic : { ...diagnostic, excerpt: [] };
-      world.err(`${formatDiagnostic(shown)}\n`);
-    }
+    for (const diagnostic of diagnostics) world.err(`${formatDiagnostic(shownTo(world, diagnostic))}\n`);
     world.err(summarize(diagnostics, watcher.files));
   }
   if (strict && trouble !== undefined)

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { parseHttpDate, rfc3339, systemClock } from "../lib/clock.ts";
+import { parseRfc3339, rfc3339, systemClock } from "../lib/clock.ts";
 import { parseDurationS } from "../lib/durations.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Explanation } from "../model/explanation.ts";
@@ -42,7 +42,7 @@ function addAlarms(program: Command, { ask, reading, print, warn }: Talk): void 
 
   reading(alarm.command("list").description("all alarms with their states")).action(async (flags: Flags) => {
     const alarms = await ask<AlarmView[]>("/api/v1/alarms", ALARMS);
-    print(flags, alarms, () => alarmTable(alarms, systemClock, parseHttpDate));
+    print(flags, alarms, () => alarmTable(alarms, systemClock, parseRfc3339));
   });
 
   reading(alarm.command("show").description("all of one alarm").argument("<alarm>", "name or id")).action(
@@ -67,7 +67,7 @@ function addAlarms(program: Command, { ask, reading, print, warn }: Talk): void 
       const explanation = await ask<Explanation>(`${pathOf(nameOrId)}/explain${query}`, { of: "tick" });
       if (
         flags.at !== undefined &&
-        flags.at >= parseHttpDate(explanation.tick.timestamp) + explanation.tick.interval * 1000
+        flags.at >= parseRfc3339(explanation.tick.timestamp) + explanation.tick.interval * 1000
       ) {
         const clusters = await ask<ClusterView[]>("/api/v1/clusters", CLUSTERS);
         const newest = clusters.find((one) => one.cluster_id === explanation.cluster_id)?.timestamp ?? null;
@@ -104,7 +104,7 @@ function addClusters(program: Command, { ask, tell, reading, print, say }: Talk)
     async (flags: Flags) => {
       const clusters = await ask<ClusterView[]>("/api/v1/clusters", CLUSTERS);
       const alarms = flags.output === "json" ? [] : await ask<AlarmView[]>("/api/v1/alarms", ALARMS);
-      print(flags, clusters, () => clusterTable(clusters, alarms, systemClock, parseHttpDate));
+      print(flags, clusters, () => clusterTable(clusters, alarms, systemClock, parseRfc3339));
     },
   );
 

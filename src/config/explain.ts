@@ -14,6 +14,8 @@ export interface Words {
   readonly also?: readonly string[];
   /** Where a word is at home that has no business here; `undefined`: nowhere. */
   readonly elsewhere?: (word: string) => string | undefined;
+  /** How to write a map where one value stands; `undefined`: nobody writes one there. */
+  readonly asMap?: (word: string, value: unknown) => string | undefined;
 }
 
 /** Something wrong at a value, or at the key of it. */
@@ -52,7 +54,10 @@ export function explainIssue(
     }
     case "invalid_type":
       if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:"`);
-      return wrong(`${fieldOf(path)} must be ${article(issue.expected)}`);
+      return wrong(
+        `${fieldOf(path)} must be ${article(issue.expected)}`,
+        issue.expected === "object" ? words.asMap?.(String(path.at(-1) ?? ""), issue.input) : undefined,
+      );
     case "invalid_value": {
       const values = issue.values.map(String).filter((value) => value !== "");
       if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:", one of ${values.join(", ")}`);

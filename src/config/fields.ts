@@ -6,19 +6,22 @@ import { quoted } from "./masking.ts";
 import { destinationOf } from "./receiverUrl.ts";
 import { hasSecrets } from "./secrets.ts";
 
-/** A duration in seconds: a number, or text such as `90s`, `3m`, `1h30m`; at least `leastS`. */
-export function duration(leastS: number): z.ZodType<number> {
+/** A duration in seconds: a number, or text such as `90s`, `3m`, `1h30m`; from `leastS` to `mostS`. */
+export function duration(leastS: number, mostS = Number.POSITIVE_INFINITY): z.ZodType<number> {
   return z.unknown().transform((value, context): number => {
     const seconds = typeof value === "number" || typeof value === "string" ? parseDurationS(value) : undefined;
-    if (seconds !== undefined && seconds >= leastS) return seconds;
+    if (seconds !== undefined && seconds >= leastS && seconds <= mostS) return seconds;
     const message =
       seconds === undefined
         ? `expected a duration such as 60, 90s, 3m or 1h30m, not ${shown(value)}`
-        : `a duration of at least ${leastS} s is needed, not ${shown(value)}`;
+        : `a duration of at ${seconds < leastS ? `least ${leastS}` : `most ${mostS}`} s is needed, not ${shown(value)}`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
 }
+
+/** Of one attempt: what has not answered by then holds its place in vain. */
+export const attemptTimeout = duration(1, 75);
 
 /** What was meant to be short; what is long is something else, that nobody need see. */
 function shown(value: unknown): string {

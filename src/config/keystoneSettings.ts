@@ -26,7 +26,8 @@ export const keystoneFields = z.strictObject({
   ca_file: z.string().min(1, "must not be empty").max(4096, "at most 4096 characters").optional(),
 });
 
-type KeystoneFields = z.infer<typeof keystoneFields>;
+/** As they are written. */
+export type KeystoneFields = z.infer<typeof keystoneFields>;
 type Word = keyof KeystoneFields;
 
 type Domain = { readonly name: string } | { readonly id: string };

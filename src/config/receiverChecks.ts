@@ -3,6 +3,7 @@
 import { accessSync, constants } from "node:fs";
 import { messageOf } from "../lib/errors.ts";
 import type { Path } from "./explain.ts";
+import { warnOfIdleWords } from "./idleWords.ts";
 import { checkBody, saysCount } from "./receiverBody.ts";
 import { referredName, referredReceiver } from "./receiverReference.ts";
 import type { ReceiverFields } from "./receiverSchema.ts";
@@ -39,8 +40,9 @@ export function checkReceivers(
     checkBody(file, [...path, "body"], fields.body ?? "aodh", receiver, environment);
     checkLabels(file, path, receiver);
     checkScale(file, path, receiver);
-    checkTimeout(file, path, fields, receiver);
+    checkTimeout(file, path, fields, receiver, defaults.connectTimeoutS);
     checkNoEffect(file, path, receiver, receivers);
+    warnOfIdleWords(file, path, fields, receiver, destination);
   }
 }
 
@@ -78,9 +80,6 @@ function checkNoEffect(file: YamlFile, path: Path, receiver: ReceiverConfig, rec
     const message = `receiver "${found.name}" scales: on_no_effect of receiver "${receiver.name}" only tells someone`;
     file.error(place, "E211", message, "name a receiver of class: notice");
   });
-  if (receiver.onNoEffect.length === 0 || receiver.class === "control") return;
-  const message = `receiver "${receiver.name}" scales nothing: on_no_effect never happens`;
-  file.warn([...path, "on_no_effect"], "W004", message, "remove it, or set class: control");
 }
 
 /** Standard Webhooks asks for 24 to 64 bytes; the secret itself is never shown. */
@@ -99,7 +98,7 @@ function checkTls(file: YamlFile, path: Path, tls: TlsPaths, destination: Destin
   const files = Object.entries(tls);
   const [first] = files;
   if (first === undefined) return;
-  if (destination !== undefined && !(destination.kind === "webhook" && /^https:/i.test(destination.url)))
+  if (destination?.kind === "webhook" && !/^https:/i.test(destination.url))
     file.error([...path, first[0]], "E108", "tls is said, but alarm_url is not https", "remove one, or mend the other");
   if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) {
     const [said, missing] = tls.key_file === undefined ? ["cert_file", "key_file"] : ["key_file", "cert_file"];
@@ -135,9 +134,24 @@ function checkScale(file: YamlFile, path: Path, receiver: ReceiverConfig): void 
   }
 }
 
-function checkTimeout(file: YamlFile, path: Path, { timeout }: ReceiverFields, receiver: ReceiverConfig): void {
-  if (timeout === undefined || timeout >= SHORT_TIMEOUT_S) return;
-  if (receiver.class !== "control" || receiver.scaler !== "senlin") return;
-  const message = `a timeout of ${timeout} s is short: Senlin needs up to 20 s when busy, and an attempt without an answer counts as uncertain`;
-  file.warn([...path, "timeout"], "W008", message, "allow 30s, the default, or more");
+function checkTimeout(
+  file: YamlFile,
+  path: Path,
+  { timeout }: ReceiverFields,
+  { class: kind, scaler }: ReceiverConfig,
+  connectTimeoutS: number | undefined,
+): void {
+  if (timeout === undefined) return;
+  const place = [...path, "timeout"];
+  if (kind === "control" && scaler === "senlin" && timeout < SHORT_TIMEOUT_S) {
+    const message = `a timeout of ${timeout} s is short: Senlin needs up to 20 s when busy, and an attempt without an answer counts as uncertain`;
+    file.warn(place, "W008", message, "allow 30s, the default, or more");
+  } else warnOfHaste(file, place, timeout, connectTimeoutS);
+}
+
+/** One that connects slowly would then count against all receivers of its origin. `timeoutS` stands at `place`. */
+export function warnOfHaste(file: YamlFile, place: Path, timeoutS: number, connectTimeoutS: number | undefined): void {
+  if (connectTimeoutS === undefined || timeoutS > connectTimeoutS) return;
+  const message = `a timeout of ${timeoutS} s is not above notifier.connect_timeout, ${connectTimeoutS} s: an attempt may end before its connection stands`;
+  file.warn(place, "W008", message, "make it longer, or notifier.connect_timeout shorter");
 }

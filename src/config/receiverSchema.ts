@@ -1,14 +1,14 @@
 /** The schema of one receiver of a rule file. */
 
 import { z } from "zod";
-import { duration } from "./fields.ts";
+import { attemptTimeout, duration } from "./fields.ts";
 
 /** Headers that frame the request, or that a signature is over, are Tocsin's own. */
 const header = z
   .string()
   .regex(/^[A-Za-z0-9-]+$/, "not a header name")
   .refine(
-    (key) => !/^(host|connection|content-length|transfer-encoding|expect|upgrade|webhook-.*)$/i.test(key),
+    (key) => !/^(host|connection|keep-alive|content-length|transfer-encoding|expect|upgrade|webhook-.*)$/i.test(key),
     "this header is set by Tocsin",
   );
 
@@ -56,7 +56,7 @@ export const receiver = z.strictObject({
         .regex(/^[\t\x20-\x7e\x80-\xff]*$/, "not a header's value"),
     )
     .optional(),
-  timeout: duration(1).optional(),
+  timeout: attemptTimeout.optional(),
   max_age: duration(1).optional(),
   on_no_effect: z.array(secret).max(20).optional(),
   scale: z.strictObject({ count: z.literal("proportional") }).optional(),

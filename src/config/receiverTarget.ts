@@ -2,11 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { messageOf, TocsinError } from "../lib/errors.ts";
+import { splitWebUrl } from "../lib/webUrl.ts";
 import type { BodyTemplate } from "../model/body.ts";
 import type { ReceiverTarget, TlsFiles } from "../ports.ts";
 import type { ReceiverConfig } from "./receivers.ts";
-import { destinationOf, SUPPORTED_URLS } from "./receiverUrl.ts";
-import { expandSecrets, expandTexts, expandTree } from "./secrets.ts";
+import { destinationOf, maskedTarget, SUPPORTED_URLS } from "./receiverUrl.ts";
+import { expandSecrets, expandTexts, expandTree, hasSecrets } from "./secrets.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,6 +22,8 @@ export function targetOf(receiver: ReceiverConfig, clusterName: string, environm
   if (destination === undefined)
     throw new TocsinError("E206", `the alarm_url of receiver ${name} must be ${SUPPORTED_URLS}`);
   if (destination.kind !== "webhook") return destination;
+  if (hasSecrets(maskedTarget(receiver.url)))
+    secrets.push(...namesOf(destination.url).filter((name) => !secrets.includes(name)));
   const headers = Object.entries(expandTexts(receiver.headers, environment, secrets));
   const tls = tlsOf(receiver);
   return {
@@ -37,6 +40,13 @@ export function targetOf(receiver: ReceiverConfig, clusterName: string, environm
     ...(keepAlive ? { keepAlive } : {}),
     ...(destination.isTrusted ? { trust: true } : {}),
   };
+}
+
+/** The host as it is written and as it is connected to: reasons and answers name either, without port and brackets. */
+function namesOf(url: string): readonly string[] {
+  const { host = "", hostname = "" } = splitWebUrl(url) ?? {};
+  const bare = [host.replace(/:\d*$/, ""), hostname].map((name) => name.replace(/^\[|\]$|\.+$/g, ""));
+  return [...new Set(bare)];
 }
 
 function bodyWithSecrets(body: BodyTemplate, environment: Environment, found: string[]): BodyTemplate {

@@ -1,5 +1,7 @@
 /** What an `alarm_url` leads to: one look at its scheme and shape, secrets in place or not. */
 
+import { splitWebUrl } from "../lib/webUrl.ts";
+
 /** What is supported, for messages. */
 export const SUPPORTED_URLS =
   "http(s)://host[:port]/path without user, spaces or fragment, trust+http(s)://… with notifier.keystone, log: or test:";
@@ -14,8 +16,8 @@ export function destinationOf(url: string): Destination | undefined {
   const local = /^(log|test):(\/\/\S*)?$/i.exec(url)?.[1];
   if (local !== undefined) return { kind: local.toLowerCase() === "log" ? "log" : "test" };
   const [, trust, rest = ""] = /^(trust\+)?(.*)$/is.exec(url) ?? [];
-  // The same shape that the notifier can send without rewriting a byte of it.
-  if (!/^https?:\/\/[^/?#\s@\\]+([/?][^#\s\\]*)?$/i.test(rest) || !URL.canParse(rest)) return undefined;
+  // A fragment would not be sent: whoever wrote one meant something else.
+  if (rest.includes("#") || !splitWebUrl(rest)) return undefined;
   return { kind: "webhook", url: rest, isTrusted: trust !== undefined };
 }
 

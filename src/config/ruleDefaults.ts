@@ -10,6 +10,7 @@ export function ruleDefaults(
   return {
     repeatIntervalS,
     timeoutS: notifier.timeoutS,
+    connectTimeoutS: notifier.connectTimeoutMs / 1000,
     intervalS: intervalMs / 1000,
     environment,
     hasKeystone: notifier.keystone !== undefined,

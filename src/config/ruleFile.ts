@@ -31,7 +31,7 @@ export function readRuleFile(file: YamlFile, defaults: RuleDefaults): LoadedClus
       file.error([], "E107", "the file says nothing", "write a cluster into it, or remove it");
     return undefined;
   }
-  const fields = file.validate(ruleFile);
+  const fields = file.validate(ruleFile, { asMap: directions });
   if (!fields) {
     checkAlarmsAlone(file, defaults);
     return undefined;
@@ -112,4 +112,11 @@ function rowPattern({ frontend, backend, proxy, source }: RuleFile["haproxy"][nu
 function checkCapacity(file: YamlFile, { capacity: { min = 0, max = Number.POSITIVE_INFINITY } = {} }: RuleFile): void {
   if (min <= max) return;
   file.error(["capacity", "min"], "E108", `the least capacity ${min} is more than the most, ${max}`);
+}
+
+/** A pause is said for each direction. */
+function directions(word: string, value: unknown): string | undefined {
+  if (word !== "cooldown") return undefined;
+  const pause = /^[\w.]{1,10}$/.test(String(value)) ? String(value) : "5m";
+  return `write {out: ${pause}, in: ${pause}}`;
 }

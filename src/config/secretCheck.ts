@@ -1,4 +1,4 @@
-/** Secrets of receivers at load: what is wrong by them is told, and is not the file's fault. */
+/** Secrets at load: what is wrong by them is told, and is not the file's fault. */
 
 import { messageOf } from "../lib/errors.ts";
 import type { Path } from "./explain.ts";
@@ -14,12 +14,13 @@ export function checkSecret(
   path: Path,
   value: string,
   environment: Readonly<Record<string, string | undefined>>,
+  hint = UNSENDABLE,
 ): string | undefined {
   try {
     return expandSecrets(value, environment);
   } catch (error) {
-    // Only this receiver is in want of it, and only when something is sent: the cluster goes on without.
-    file.warn(path, "W006", messageOf(error), UNSENDABLE);
+    // Only what is sent there is in want of it, and only then: everything else goes on without.
+    file.warn(path, "W006", messageOf(error), hint);
     return undefined;
   }
 }

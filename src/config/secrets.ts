@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { messageOf, TocsinError } from "../lib/errors.ts";
+import { isList } from "../lib/lists.ts";
 import type { Json } from "../model/alarm.ts";
 
 const PLACEHOLDER = /\$\{(env|file):([^}]*)\}/g;
@@ -51,8 +52,4 @@ export function expandTexts(
 
 function expandMap<In, Out>(map: Readonly<Record<string, In>>, expand: (value: In) => Out): Record<string, Out> {
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, expand(value)]));
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
 }

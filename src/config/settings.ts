@@ -5,9 +5,11 @@ import { dirname, relative, resolve } from "node:path";
 import { z } from "zod";
 import { isPolicyEntry } from "../lib/addressPolicy.ts";
 import type { Diagnostic } from "./diagnostics.ts";
-import { duration, httpUrl, name } from "./fields.ts";
+import { attemptTimeout, duration, httpUrl, name } from "./fields.ts";
 import type { KeystoneSettings } from "./keystoneSettings.ts";
 import { checkKeystone, keystoneFields, keystoneSettings } from "./keystoneSettings.ts";
+import { checkOutgoing } from "./outgoingCheck.ts";
+import { warnOfHaste } from "./receiverChecks.ts";
 import { YamlFile } from "./yamlFile.ts";
 
 export type { KeystoneSettings } from "./keystoneSettings.ts";
@@ -121,8 +123,8 @@ const settingsFile = z.strictObject({
   evaluator: z.strictObject({ repeat_interval: duration(1).optional() }).optional(),
   notifier: z
     .strictObject({
-      timeout: duration(1).optional(),
-      connect_timeout: duration(0.1).optional(),
+      timeout: attemptTimeout.optional(),
+      connect_timeout: duration(0.1, 30).optional(),
       concurrency: count.optional(),
       per_origin: count.optional(),
       mode: z.enum(["live", "shadow"]).optional(),
@@ -156,11 +158,13 @@ export function findSettingsFile(
 
 /**
  * Reads settings. Paths in the file are relative to its folder; the defaults `rules` and `data` too, or to `cwd`
- * where there is no file. With errors there are diagnostics and no settings.
+ * where there is no file. With errors there are no settings. With an `environment`, what of it and of files cannot be
+ * read is warned of.
  */
 export function loadSettings(
   file: string | undefined,
   cwd: string,
+  environment?: Readonly<Record<string, string | undefined>>,
 ): { readonly settings: Settings | undefined; readonly diagnostics: readonly Diagnostic[] } {
   if (file === undefined) return { settings: settingsFrom({}, undefined, cwd), diagnostics: [] };
   const yaml = YamlFile.read(file, relative(cwd, file) || file);
@@ -169,10 +173,12 @@ export function loadSettings(
   if (fields?.notifier?.keystone) checkKeystone(yaml, ["notifier", "keystone"], fields.notifier.keystone);
   checkSourceNames(yaml, fields);
   const { diagnostics } = yaml;
-  return {
-    settings: fields && diagnostics.length === 0 ? settingsFrom(fields, file, dirname(file)) : undefined,
-    diagnostics,
-  };
+  if (!fields || diagnostics.length > 0) return { settings: undefined, diagnostics };
+  const settings = settingsFrom(fields, file, dirname(file));
+  checkHaste(yaml, fields, settings);
+  if (environment) checkOutgoing(yaml, fields.notifier ?? {}, dirname(file), environment);
+  yaml.sort();
+  return { settings, diagnostics };
 }
 
 function settingsFrom(fields: SettingsFile, file: string | undefined, folder: string): Settings {
@@ -223,6 +229,12 @@ function checkTimes(yaml: YamlFile, { collector }: SettingsFile): void {
   if (collector?.interval !== undefined && !Number.isInteger(intervalS)) {
     yaml.error(["collector", "interval"], "E109", "the interval must be whole seconds");
   }
+}
+
+function checkHaste(yaml: YamlFile, { notifier }: SettingsFile, settings: Settings): void {
+  const { timeoutS, connectTimeoutMs } = settings.notifier;
+  const word = notifier?.timeout === undefined ? "connect_timeout" : "timeout";
+  warnOfHaste(yaml, ["notifier", word], timeoutS, connectTimeoutMs / 1000);
 }
 
 function checkSourceNames(yaml: YamlFile, fields: SettingsFile | undefined): void {

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { parseHttpDate } from "../lib/clock.ts";
+import { parseRfc3339 } from "../lib/clock.ts";
 import type { ClusterRules } from "../model/alarm.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import { inlineFile } from "./inlineFile.ts";
@@ -19,7 +19,6 @@ import { YamlFile } from "./yamlFile.ts";
 /** Label of tick 0 where a test says nothing: a Thursday at midnight. */
 const DEFAULT_START = "2026-01-01T00:00:00Z";
 const DEFAULT_INTERVAL_S = 10;
-const INSTANT = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)$/;
 /** Longer tests are a slip of the pen. */
 const MAX_TICKS = 100_000;
 
@@ -89,7 +88,7 @@ function readTest<Value>(at: TestPlace, fields: TestFields, reader: SeriesReader
 }
 
 function startOf({ file, place, intervalS }: TestPlace, written = DEFAULT_START): number {
-  const startMs = INSTANT.test(written) ? parseHttpDate(written) : Number.NaN;
+  const startMs = parseRfc3339(written);
   const path = [...place, "start"];
   if (Number.isNaN(startMs))
     file.error(path, "E103", `"start" is an instant such as 2026-11-20T00:00:00Z, not ${JSON.stringify(written)}`);

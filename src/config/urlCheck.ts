@@ -13,6 +13,8 @@ import type { YamlFile } from "./yamlFile.ts";
 export interface ReceiverDefaults {
   readonly timeoutS: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How long a connection may take; by default nothing is compared with that. */
+  readonly connectTimeoutS?: number;
   /** `notifier.keystone` is configured; by default it is not. */
   readonly hasKeystone?: boolean;
   /** What may be connected to; by default that is not looked at before something is sent. */
@@ -30,9 +32,7 @@ export function checkUrl(
   if (expanded === undefined) return undefined;
   const destination = destinationOf(expanded);
   if (destination === undefined) {
-    const isTrust = /^trust\+https?:\/\/[^/?#]*@/i.test(expanded);
-    const hint = isTrust ? "leave out what is before the @: the token is that of notifier.keystone" : undefined;
-    complain(file, path, url, "E206", `an alarm_url is ${SUPPORTED_URLS}`, hint);
+    complain(file, path, url, "E206", `an alarm_url is ${SUPPORTED_URLS}`, hintFor(expanded));
     return undefined;
   }
   if (destination.kind !== "webhook") return destination;
@@ -43,6 +43,16 @@ export function checkUrl(
   checkAddress(file, path, url, destination.url, defaults.policy);
   checkQuery(file, path, destination.url, body.kind === "none");
   return destination;
+}
+
+/** How to mend a URL that leads nowhere. */
+function hintFor(url: string): string | undefined {
+  const [, trust, host = "", rest = ""] = /^(trust\+)?https?:\/\/([^/?#]*)(.*)$/is.exec(url) ?? [];
+  if (host.includes("@"))
+    return trust === undefined ? undefined : "leave out what is before the @: the token is that of notifier.keystone";
+  if (/[^ -~]/.test(host)) return "write its host in ASCII: as punycode, xn--…";
+  if (/[^!-~]/.test(rest)) return "percent-encode what is no printable ASCII in its path or query: a space is %20";
+  return undefined;
 }
 
 function checkAddress(

@@ -1,6 +1,7 @@
 /** One alarm at one tick: its verdict, its transition, its repeats, and what they make it owe. */
 
 import { isWithin } from "../lib/cron.ts";
+import { noEntries } from "../lib/maps.ts";
 import type { Action, Alarm, State } from "../model/alarm.ts";
 import type { EventInput, Notification } from "../model/decision.ts";
 import type { AlarmState, ClusterState } from "./cluster.ts";
@@ -13,7 +14,9 @@ import { countRepeat } from "./folding.ts";
 import { suppressorOf } from "./gates.ts";
 import { judge, newestOf } from "./judge.ts";
 import { enqueueNotice, forgetNotice } from "./notices.ts";
-import { directionOf, dropOwed } from "./owed.ts";
+import { dropOwed } from "./owed.ts";
+import { controlOf, directionOf } from "./receivers.ts";
+import { slotsAt } from "./slots.ts";
 import type { Said } from "./transition.ts";
 import { remainingFor, transitionFor } from "./transition.ts";
 import type { Standing, Verdict } from "./verdict.ts";
@@ -129,6 +132,7 @@ function transition(folding: Folding, alarm: AlarmState, next: Said): void {
   alarm.anchor = cluster.tick;
   alarm.slots = 0;
   alarm.sends = 0;
+  alarm.called = noEntries();
   alarm.repeats = 0;
   alarm.countedSlot = -1;
   const { id, name } = alarm.alarm;
@@ -184,23 +188,17 @@ function holdAtLimit(folding: Folding, alarm: AlarmState, limit: number): void {
   folding.decisions.push({ d: "hold", at, alarmId: alarm.alarm.id, what: "repeat", gate: "max_repeats", reason });
 }
 
-/** How many repeats of a state have been due up to a tick. */
-export function slotsAt(cluster: ClusterState, alarm: AlarmState, tick: number): number {
-  if (!Number.isFinite(alarm.anchor)) return 0;
-  return Math.floor(((tick - alarm.anchor) * cluster.intervalMs) / 1000 / alarm.alarm.repeatIntervalS + 1e-9);
-}
-
 /** Owes the control part of the state's actions to the lane; the notices go as soon as no suppressor holds them. */
 function act(folding: Folding, alarm: AlarmState, notification: Notification, isRepeat: boolean): void {
   const { cluster } = folding;
   const actions = alarm.alarm.actions[alarm.state];
-  const control = actions.filter((action) => action.class === "control");
+  const control = controlOf(alarm);
   const number = isRepeat ? Math.max(1, alarm.sends) : 0;
   if (control.length > 0 && !alarm.owed && !isUnderWay(cluster, alarm)) {
     alarm.owed = {
       transition: alarm.transition,
       notification,
-      receivers: control.map((action) => ({ action, repeat: number, attempts: 0, forbiddenSince: undefined })),
+      receivers: control.map((action) => ({ action, repeat: number, forbiddenSince: undefined })),
       direction: directionOf(control),
       since: cluster.tick,
       notBefore: cluster.tick,

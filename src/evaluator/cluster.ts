@@ -15,10 +15,10 @@ export interface PendingAction {
   readonly action: Action;
   /** 0 for the transition's own call; counts up with every new one, and with it the id. */
   readonly repeat: number;
-  /** Attempts claimed so far under the same id: more than one only where the ones before provably did not run. */
-  readonly attempts: number;
   /** Tick since which it has only been forbidden, to give up in the end; `undefined`: it is not. */
   readonly forbiddenSince: number | undefined;
+  /** Attempts under this number that were made and failed: the back-off goes by them. */
+  readonly failed?: number;
 }
 
 /** What an alarm owes its control receivers: at most one lane action at a time. */
@@ -63,6 +63,8 @@ export interface AlarmState {
   owed: Owed | undefined;
   /** The gate that was last journalled as holding, to journal changes only. */
   held: Gate | undefined;
+  /** Number of the newest call of each control receiver in this transition. */
+  called: ReadonlyMap<string, number>;
   /** Repeats of this transition, where they are limited; one more than the limit: that it was reached is journalled. */
   repeats: number;
   /** The slot whose repeat has been counted: it is one, however many receivers it has. */
@@ -109,6 +111,8 @@ export interface Called {
   readonly waitTicks: number;
   /** It was in shadow: nothing was sent to it. */
   readonly isShadow?: true;
+  /** It may have run, and a person has given it up: it is not called again. */
+  readonly isGivenUp?: true;
 }
 
 /** The receivers of a lane action are called one after another, in order. */
@@ -158,6 +162,8 @@ export interface Notice {
   readonly isNoEffect?: true;
   /** Not before this tick number. */
   readonly notBefore: number;
+  /** Attempts that were made and failed: the back-off goes by them. */
+  readonly failed?: number;
   /** A person asked for it again, epoch ms: its age counts from then, and it is news whatever was told before. */
   readonly askedAt?: number;
 }
@@ -250,6 +256,7 @@ export function newAlarmState(alarm: Alarm): AlarmState {
     slots: 0,
     sends: 0,
     held: undefined,
+    called: noEntries(),
     repeats: 0,
     countedSlot: -1,
     leaves: NO_LEAVES,

@@ -7,7 +7,7 @@ import { noEntries } from "../lib/maps.ts";
 import type { Command, Decision, Delivery, Input, Outcome, Start } from "../model/decision.ts";
 import type { SealedTick } from "../model/tick.ts";
 import { isComplete } from "../model/tick.ts";
-import { evaluate, foldEvent, releaseNotices, slotsAt } from "./alarms.ts";
+import { evaluate, foldEvent, releaseNotices } from "./alarms.ts";
 import type { ClusterState } from "./cluster.ts";
 import { eventsOf } from "./events.ts";
 import type { Folding } from "./folding.ts";
@@ -19,6 +19,7 @@ import { foldPerson } from "./person.ts";
 import { foldRules } from "./rules.ts";
 import { pushTick } from "./series.ts";
 import { advanceLane } from "./settle.ts";
+import { slotsAt } from "./slots.ts";
 import { absorbSources, forgetSource } from "./sources.ts";
 import { NOT_JUDGED } from "./verdict.ts";
 

@@ -1,14 +1,20 @@
 /** What holds an action back, each gate with a name and a reason (rules A3, A5, L). */
 
-import type { Gate, Notification } from "../model/decision.ts";
-import type { AlarmState, ClusterState, Owed, PendingAction } from "./cluster.ts";
+import type { Action } from "../model/alarm.ts";
+import type { Delivery, Gate, Notification } from "../model/decision.ts";
+import type { AlarmState, ClusterState, Owed, PendingAction, Sent } from "./cluster.ts";
 import { pausedBecause } from "./pause.ts";
 import { proportionOf } from "./proportional.ts";
+import { controlOf, directionOf, noticeNamed, whyNotTold } from "./receivers.ts";
+import { shadowOf } from "./shadow.ts";
 
 export interface Held {
   readonly gate: Gate;
   readonly reason: string;
 }
+
+/** Why an edit of the rule takes a receiver from an action. */
+export const NOT_CALLED = "the rule does not call it any more";
 
 /** The alarm is still where the action belongs: same transition, same state. */
 export function stillAsks(alarm: AlarmState | undefined, transition: number, notification: Notification): boolean {
@@ -32,28 +38,60 @@ export function gateOf(cluster: ClusterState, alarm: AlarmState, owed: Owed): He
 export function heldBecause(cluster: ClusterState, deliveryId: string): string | undefined {
   const delivery = cluster.deliveries.get(deliveryId);
   if (delivery?.status !== "claimed") return "the delivery has ended";
-  if (delivery.class === "notice") return undefined;
+  if (delivery.class === "notice") return endOfNotice(cluster, delivery)?.[1];
   const alarm = cluster.alarms.get(delivery.alarmId);
   const { lane } = cluster;
-  const { notification, transition } = delivery;
+  const { notification, transition, receiver } = delivery;
   if (!alarm || !stillAsks(alarm, transition, notification)) return "the alarm has left the state";
   if (lane.phase !== "in flight" || lane.deliveryId !== deliveryId) return "the lane has gone on";
   if (lane.cancelAsked) return "a scale-out goes first";
-  const { current } = lane;
-  const held = worldGate(cluster, alarm, lane) ?? capacityGate(cluster, alarm, { receivers: [current] });
-  return held?.reason ?? tooMany(cluster, alarm, current, notification);
+  const action = controlOf(alarm).find((one) => one.receiver === receiver);
+  return (
+    callHeld(cluster, alarm, lane, lane.current) ??
+    shadowOf(cluster, alarm.alarm, action) ??
+    (action && miscounted(cluster, alarm, action, notification))
+  );
+}
+
+/** Why a receiver of the action that the lane is about must not be called now; `undefined`: nothing holds it. */
+export function callHeld(
+  cluster: ClusterState,
+  alarm: AlarmState,
+  { direction }: Pick<Sent, "direction">,
+  { action: before }: PendingAction,
+): string | undefined {
+  const control = controlOf(alarm);
+  const action = control.find((one) => one.receiver === before.receiver);
+  if (!action) return NOT_CALLED;
+  if (action.direction !== before.direction || directionOf(control) !== direction) return "its direction has changed";
+  const held = worldGate(cluster, alarm, { direction }) ?? capacityGate(cluster, alarm, { receivers: [{ action }] });
+  return held?.reason;
 }
 
 /** The servers that it asks for were counted when it was claimed. */
-function tooMany(
+function miscounted(
   cluster: ClusterState,
   alarm: AlarmState,
-  { action }: PendingAction,
-  { count = 0 }: Notification,
+  action: Action,
+  { count }: Notification,
 ): string | undefined {
   const now = proportionOf(cluster, alarm, action);
-  if (now?.count === undefined || count <= now.room) return undefined;
+  if (now === undefined) return count === undefined ? undefined : "the rule asks for no number of servers any more";
+  if (count === undefined) return "the rule asks for a number of servers by now";
+  if (now.count === undefined || count <= now.room) return undefined;
   return `there is room for ${now.room} servers by now, and it asks for ${count}`;
+}
+
+/** How a notice ends that must not be sent as its rule is now, and why; `undefined`: it may be sent. */
+export function endOfNotice(
+  cluster: ClusterState,
+  delivery: Delivery,
+): readonly ["dropped" | "shadow", string] | undefined {
+  const gone = whyNotTold(cluster, delivery);
+  if (gone !== undefined) return ["dropped", gone];
+  const alarm = cluster.alarms.get(delivery.alarmId)?.alarm;
+  const shadow = shadowOf(cluster, alarm, alarm && noticeNamed(alarm, delivery.receiver));
+  return shadow === undefined ? undefined : ["shadow", shadow];
 }
 
 /** The gates that ask what the cluster is like at the newest tick, and what people say. */
@@ -106,7 +144,7 @@ function asksOut(alarm: AlarmState): boolean {
 function capacityGate(
   cluster: ClusterState,
   alarm: AlarmState,
-  { receivers }: Pick<Owed, "receivers">,
+  { receivers }: { readonly receivers: readonly Pick<PendingAction, "action">[] },
 ): Held | undefined {
   for (const { action } of receivers) {
     const asked = proportionOf(cluster, alarm, action);

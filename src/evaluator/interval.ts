@@ -14,11 +14,16 @@ interface Scale {
 }
 
 export function changeInterval(cluster: ClusterState, start: Start): void {
-  const ratio = cluster.intervalMs / start.intervalMs;
-  const { tick: newest } = cluster;
+  const { tick: newest, intervalMs: before } = cluster;
+  const ratio = before / start.intervalMs;
+  // What has passed since the newest tick has passed, whatever its ticks would have been.
+  const downMs = Math.max(0, start.at - cluster.at);
   const scale: Scale = {
     count: (ticks) => Math.floor(ticks * ratio),
-    tick: (tick) => start.number - Math.ceil((newest - tick) * ratio),
+    tick(tick) {
+      const ago = ((newest - tick) * before + downMs) / start.intervalMs;
+      return start.number - (ago > 0 ? Math.ceil(ago) : Math.floor(ago));
+    },
   };
   for (const alarm of cluster.alarms.values()) {
     alarm.anchor = scale.tick(alarm.anchor);

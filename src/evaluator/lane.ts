@@ -14,17 +14,19 @@
  * as settling lasts, it is not waited for any longer. A receiver in shadow is not called, and counts as having accepted.
  */
 
+import { withEntry } from "../lib/maps.ts";
 import type { Delivery, Outcome } from "../model/decision.ts";
 import type { AlarmState, Called, ClusterState, Flight, Owed, PendingAction, Sent } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { claim, countRepeat, deliveryId, end, newDelivery, put } from "./folding.ts";
-import { gateOf, stillAsks } from "./gates.ts";
-import { afresh, nextSlotTick, owe } from "./owed.ts";
+import { callHeld, gateOf, stillAsks } from "./gates.ts";
+import { afresh, owe } from "./owed.ts";
 import { proportionOf } from "./proportional.ts";
-import { waitTicks } from "./retry.ts";
+import { afterAttempt, forbids, waitTicks } from "./retry.ts";
 import { afterPause, overtake } from "./settle.ts";
 import { shadowOf } from "./shadow.ts";
+import { slotsAt, slotTick } from "./slots.ts";
 
 /** Longest that a refusal is taken for a passing fault of the receiver's own authentication, seconds (rule D1). */
 const FORBIDDEN_FOR_S = 600;
@@ -71,12 +73,10 @@ function askToCancel(folding: Folding, alarm: AlarmState): void {
 
 function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
   const { cluster } = folding;
-  const [first, ...rest] = owed.receivers;
   const overtaken = overtake(folding);
   alarm.owed = undefined;
   alarm.held = undefined;
   if (owed.isRepeat) countRepeat(alarm);
-  if (!first) return;
   const sent: Sent = {
     alarmId: alarm.alarm.id,
     transition: owed.transition,
@@ -86,38 +86,49 @@ function send(folding: Folding, alarm: AlarmState, owed: Owed): void {
     owed,
     overtaken,
   };
-  call(folding, alarm, sent, first, rest, []);
+  callNext(folding, alarm, sent, owed.receivers, []);
 }
 
-function call(
+/** Calls the next receiver; where there is none, or something holds it by now, the action is over. */
+function callNext(
   folding: Folding,
   alarm: AlarmState,
   sent: Sent,
-  pending: PendingAction,
-  rest: readonly PendingAction[],
+  pending: readonly PendingAction[],
   called: readonly Called[],
 ): void {
   const { cluster } = folding;
-  const fresh = newDelivery(folding, alarm, pending.action, pending.repeat, sent.owed.notification);
-  const counted = withCount(cluster.deliveries.get(fresh.id) ?? fresh, cluster, alarm, pending);
-  const shadow = shadowOf(cluster, alarm.alarm, pending.action);
-  if (shadow !== undefined) {
-    end(folding, counted, "shadow", shadow);
-    const done = [...called, { pending, outcome: "accepted" as const, waitTicks: 0, isShadow: true as const }];
-    const [next, ...others] = rest;
-    if (next) call(folding, alarm, sent, next, others, done);
-    else land(folding, sent, done);
+  const [next, ...rest] = pending;
+  if (!next || callHeld(cluster, alarm, sent, next) !== undefined) {
+    land(folding, sent, [...called, ...neverCalled(folding, sent, pending)]);
     return;
   }
-  const delivery = claim(folding, counted);
-  const current = { ...pending, attempts: delivery.attempts };
-  cluster.lane = { phase: "in flight", ...sent, deliveryId: delivery.id, current, rest, called, cancelAsked: false };
+  const { action, repeat } = next;
+  const delivery = asNow(folding, alarm, next, newDelivery(folding, alarm, action, repeat, sent.owed.notification));
+  alarm.called = withEntry(alarm.called, action.receiver, repeat);
+  const shadow = shadowOf(cluster, alarm.alarm, action);
+  if (shadow !== undefined) {
+    end(folding, delivery, "shadow", shadow);
+    callNext(folding, alarm, sent, rest, [
+      ...called,
+      { pending: next, outcome: "accepted", waitTicks: 0, isShadow: true },
+    ]);
+    return;
+  }
+  const { id: deliveryId } = claim(folding, delivery);
+  cluster.lane = { phase: "in flight", ...sent, deliveryId, current: next, rest, called, cancelAsked: false };
 }
 
-/** How many servers a proportional receiver is asked for is counted anew whenever it is called. */
-function withCount(delivery: Delivery, cluster: ClusterState, alarm: AlarmState, { action }: PendingAction): Delivery {
+/** One that was tried before keeps its id; how many servers a receiver is asked for is counted whenever it is called. */
+function asNow({ cluster }: Folding, alarm: AlarmState, { action }: PendingAction, fresh: Delivery): Delivery {
+  const known = cluster.deliveries.get(fresh.id) ?? fresh;
+  const { count: _, ...notification } = known.notification;
   const count = proportionOf(cluster, alarm, action)?.count;
-  return count === undefined ? delivery : { ...delivery, notification: { ...delivery.notification, count } };
+  return {
+    ...known,
+    direction: action.direction,
+    notification: count === undefined ? notification : { ...notification, count },
+  };
 }
 
 /** Folds the outcome of the attempt that the lane awaits. */
@@ -129,17 +140,20 @@ export function laneOutcome(folding: Folding, outcome: Outcome): void {
   const alarm = cluster.alarms.get(lane.alarmId);
   const asks = alarm !== undefined && stillAsks(alarm, lane.transition, lane.owed.notification);
   const called = [...lane.called, resolve(folding, lane, outcome, asks)];
-  const [next, ...rest] = lane.rest;
-  const goesOn = next !== undefined && asks && !cluster.stopped && outcome.outcome !== "cancelled";
-  if (goesOn && alarm) call(folding, alarm, lane, next, rest, called);
-  else land(folding, lane, [...called, ...neverCalled(folding, lane)]);
+  const goesOn = asks && !cluster.stopped && outcome.outcome !== "cancelled";
+  if (goesOn) callNext(folding, alarm, lane, lane.rest, called);
+  else land(folding, lane, [...called, ...neverCalled(folding, lane, lane.rest)]);
 }
 
 /**
  * Those whose turn did not come: for them the action was left, as by a gate at the last moment; but what had been
  * tried before provably did not run, and waits on under its id.
  */
-function neverCalled({ cluster }: Folding, { rest, transition, owed }: Flight): readonly Called[] {
+function neverCalled(
+  { cluster }: Folding,
+  { transition, owed }: Sent,
+  rest: readonly PendingAction[],
+): readonly Called[] {
   return rest.map((pending) => {
     const id = deliveryId(owed.notification.alarmId, transition, pending.repeat, pending.action.receiver);
     return { pending, outcome: cluster.deliveries.has(id) ? "not_run" : "cancelled", waitTicks: 0 };
@@ -150,7 +164,7 @@ function neverCalled({ cluster }: Folding, { rest, transition, owed }: Flight): 
 function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean): Called {
   const { cluster } = folding;
   const delivery = cluster.deliveries.get(lane.deliveryId);
-  const pending = lane.current;
+  const pending = afterAttempt(lane.current, outcome, cluster.tick);
   const done = (kind: Outcome["outcome"]): Called => ({ pending, outcome: kind, waitTicks: 0 });
   if (!delivery) return done("rejected");
   const { reason } = outcome;
@@ -167,9 +181,8 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
       end(folding, delivery, "superseded", reason);
       return done("cancelled");
     case "not_run": {
-      const isForbidden = outcome.status === 401 || outcome.status === 403;
-      const forbiddenSince = isForbidden ? (pending.forbiddenSince ?? cluster.tick) : undefined;
-      if (cluster.tick - (forbiddenSince ?? Infinity) >= ticksOf(FORBIDDEN_FOR_S, cluster)) {
+      const { forbiddenSince = Infinity, failed = 0 } = pending;
+      if (forbids(outcome) && cluster.tick - forbiddenSince >= ticksOf(FORBIDDEN_FOR_S, cluster)) {
         end(folding, delivery, "dead", `${reason}, for ${FORBIDDEN_FOR_S} s`);
         return done("rejected");
       }
@@ -178,11 +191,7 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
         return done("rejected");
       }
       put(folding, { ...delivery, status: "waiting", reason });
-      return {
-        pending: { ...pending, forbiddenSince },
-        outcome: "not_run",
-        waitTicks: waitTicks(cluster, outcome, delivery),
-      };
+      return { pending, outcome: "not_run", waitTicks: waitTicks(cluster, outcome, delivery, failed) };
     }
   }
 }
@@ -191,13 +200,13 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
 function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { cluster } = folding;
   const of = (kind: Outcome["outcome"]) =>
-    called.filter(({ outcome }) => outcome === kind).map(({ pending }) => pending);
+    called.filter(({ outcome, isGivenUp }) => outcome === kind && !isGivenUp).map(({ pending }) => pending);
   const { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken } = sent;
   const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken, blindTicks: 0 };
   const unsure = of("uncertain");
   // Of one that was in shadow nobody is told that it had no effect: nothing was sent.
   const accepted = called.flatMap((one) => (one.outcome === "accepted" && !one.isShadow ? [one.pending] : []));
-  const acted = unsure.length + of("accepted").length > 0;
+  const acted = called.some(({ outcome }) => outcome === "accepted" || outcome === "uncertain");
   cluster.lane = acted ? { phase: "settling", accepted, unsure, ...settling } : afterPause(overtaken);
 
   const busy = of("busy");
@@ -205,7 +214,13 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const cancelled = owed.isRepeat ? [] : of("cancelled");
   const again = [...of("not_run"), ...afresh(folding, owed, [...busy, ...cancelled])];
   const retryTick = cluster.tick + Math.max(0, ...called.map((one) => one.waitTicks));
-  owe(folding, owed, again, busy.length > 0 ? Math.max(retryTick, nextSlotTick(folding, owed)) : retryTick);
+  owe(folding, owed, again, busy.length > 0 ? Math.max(retryTick, nextSlotTick(cluster, alarmId)) : retryTick);
+}
+
+/** Tick of the alarm's next repeat, whether or not it repeats. */
+function nextSlotTick(cluster: ClusterState, alarmId: string): number {
+  const alarm = cluster.alarms.get(alarmId);
+  return alarm ? slotTick(cluster, alarm, slotsAt(cluster, alarm, cluster.tick)) : cluster.tick;
 }
 
 /** Rule D3 for the lane: of a claimed attempt without outcome nobody knows whether it ran. */
@@ -217,5 +232,5 @@ export function laneStart(folding: Folding): void {
   const reason = "the service ended before the outcome was known";
   if (delivery) end(folding, delivery, "uncertain", reason);
   const unknown: Called = { pending: lane.current, outcome: "uncertain", waitTicks: 0 };
-  land(folding, lane, [...lane.called, unknown, ...neverCalled(folding, lane)]);
+  land(folding, lane, [...lane.called, unknown, ...neverCalled(folding, lane, lane.rest)]);
 }

@@ -9,8 +9,8 @@ import type { Delivery, Notification, Outcome } from "../model/decision.ts";
 import type { AlarmState, ClusterState, Notice } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { claim, end, newDelivery, put } from "./folding.ts";
-import { waitTicks } from "./retry.ts";
-import { actionNamed, shadowOf } from "./shadow.ts";
+import { endOfNotice } from "./gates.ts";
+import { failures, waitTicks } from "./retry.ts";
 
 /** What a notice tells of a state: that it was entered, that it goes on, or that an action in it had no effect. */
 type Telling = "news" | "repeat" | "no effect";
@@ -25,7 +25,7 @@ export function enqueueNotice(
   telling: Telling,
 ): void {
   const { cluster } = folding;
-  const queue = cluster.notices.get(action.receiver) ?? [];
+  const queue = queueOf(cluster, action.receiver);
   const stale = queue.filter((one) => isReplaced(one, alarm, telling, cluster.at));
   for (const { delivery } of stale) end(folding, delivery, "superseded", "replaced by the next repeat");
   const delivery = put(folding, newDelivery(folding, alarm, action, repeat, notification));
@@ -36,11 +36,7 @@ export function enqueueNotice(
     isRepeat: telling === "repeat",
     ...(telling === "no effect" ? { isNoEffect: true } : {}),
   };
-  const [head, ...others] = [...queue.filter((one) => !stale.includes(one)), notice];
-  // The receiver is left alone for as long as was said, whichever notice is the next now.
-  const wait = Math.max(...stale.map(({ notBefore }) => notBefore));
-  const next = head && wait > head.notBefore ? { ...head, notBefore: wait } : head;
-  cluster.notices = withEntry(cluster.notices, action.receiver, next ? [next, ...others] : others);
+  keep(cluster, action.receiver, without([...queue, notice], stale));
 }
 
 function isReplaced(one: Notice, { alarm }: AlarmState, telling: Telling, at: number): boolean {
@@ -65,13 +61,32 @@ export function pumpNotices(folding: Folding): void {
     for (let head = rest[0]; head && head.delivery.status === "waiting"; head = rest[0]) {
       const gone = leave(folding, head);
       if (!gone && cluster.tick < head.notBefore) break;
-      rest = gone ? rest.slice(1) : [{ ...head, delivery: claim(folding, head.delivery) }, ...rest.slice(1)];
+      rest = gone ? without(rest, [head]) : [{ ...head, delivery: claim(folding, head.delivery) }, ...rest.slice(1)];
     }
     if (rest !== queue || rest.length === 0) keep(cluster, receiver, rest);
   }
 }
 
-function keep(cluster: ClusterState, receiver: string, queue: readonly Notice[]): void {
+/** Notices of a receiver that have not ended, the next first. */
+export function queueOf(cluster: ClusterState, receiver: string): readonly Notice[] {
+  return cluster.notices.get(receiver) ?? [];
+}
+
+/** Takes notices that have ended from their receiver's queue. */
+export function takeOut(cluster: ClusterState, receiver: string, gone: readonly Notice[]): void {
+  keep(cluster, receiver, without(queueOf(cluster, receiver), gone));
+}
+
+/** The receiver is left alone for as long as was said, whichever notice is the next now. */
+function without(queue: readonly Notice[], gone: readonly Notice[]): readonly Notice[] {
+  const [next, ...others] = queue.filter((one) => !gone.includes(one));
+  if (!next) return [];
+  const notBefore = Math.max(next.notBefore, queue[0]?.notBefore ?? -Infinity);
+  return [{ ...next, notBefore }, ...others];
+}
+
+/** Keeps the queue of a receiver as it is now. */
+export function keep(cluster: ClusterState, receiver: string, queue: readonly Notice[]): void {
   cluster.notices =
     queue.length > 0 ? withEntry(cluster.notices, receiver, queue) : withoutEntry(cluster.notices, receiver);
 }
@@ -80,18 +95,12 @@ function keep(cluster: ClusterState, receiver: string, queue: readonly Notice[])
 function leave(folding: Folding, notice: Notice): boolean {
   const { cluster } = folding;
   const { delivery } = notice;
-  const dropped = whyNot(folding, notice);
-  if (dropped) {
-    const [how, reason] = dropped;
-    end(folding, delivery, how, reason);
-    if (how === "expired") forgetTelling(folding, delivery);
-    return true;
-  }
-  const alarm = cluster.alarms.get(delivery.alarmId)?.alarm;
-  const shadow = shadowOf(cluster, alarm, alarm && actionNamed(alarm, delivery.receiver));
-  if (shadow === undefined) return false;
-  end(folding, delivery, "shadow", shadow);
-  rememberTelling(folding, delivery);
+  const left = whyNot(folding, notice) ?? endOfNotice(cluster, delivery);
+  if (!left) return false;
+  const [how, reason] = left;
+  end(folding, delivery, how, reason);
+  if (how === "shadow") rememberTelling(folding, delivery);
+  else forgetTelling(folding, delivery);
   return true;
 }
 
@@ -111,7 +120,7 @@ function whyNot(
 export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Outcome): void {
   const { cluster } = folding;
   const { receiver } = delivery;
-  const [head, ...rest] = cluster.notices.get(receiver) ?? [];
+  const [head, ...rest] = queueOf(cluster, receiver);
   if (head?.delivery.id !== delivery.id) return;
   switch (outcome.outcome) {
     case "accepted":
@@ -129,29 +138,29 @@ export function noticeOutcome(folding: Folding, delivery: Delivery, outcome: Out
     case "uncertain":
     case "cancelled": {
       if (outcome.outcome === "uncertain") mayKnow(folding, delivery);
-      const notBefore = cluster.tick + waitTicks(cluster, outcome, delivery);
-      keep(cluster, receiver, waitAgain(folding, head, rest, { reason: outcome.reason, notBefore }));
+      const failed = failures(head.failed, outcome);
+      const notBefore = cluster.tick + waitTicks(cluster, outcome, delivery, failed);
+      waitAgain(folding, { ...head, failed, notBefore }, rest, outcome.reason);
       return;
     }
   }
 }
 
 /**
- * The queue with its head waiting once more, under the same id: the receiver can tell. A repeat gives way to one that
- * came behind it meanwhile.
+ * The head of the queue waits once more, under the same id: the receiver can tell. A repeat gives way to one that came
+ * behind it meanwhile.
  */
-function waitAgain(
-  folding: Folding,
-  head: Notice,
-  rest: readonly Notice[],
-  { reason, notBefore }: { readonly reason: string; readonly notBefore: number },
-): readonly Notice[] {
+function waitAgain(folding: Folding, head: Notice, rest: readonly Notice[], reason: string): void {
   const { delivery } = head;
+  const { receiver } = delivery;
   const isReplaced = head.isRepeat && rest.some((one) => one.isRepeat && one.delivery.alarmId === delivery.alarmId);
-  if (!isReplaced)
-    return [{ ...head, delivery: put(folding, { ...delivery, status: "waiting", reason }), notBefore }, ...rest];
-  end(folding, delivery, "superseded", "replaced by the next repeat");
-  return rest.map((one, place) => (place === 0 ? { ...one, notBefore: Math.max(one.notBefore, notBefore) } : one));
+  if (isReplaced) {
+    end(folding, delivery, "superseded", "replaced by the next repeat");
+    keep(folding.cluster, receiver, without([head, ...rest], [head]));
+    return;
+  }
+  const waiting = { ...head, delivery: put(folding, { ...delivery, status: "waiting", reason }) };
+  keep(folding.cluster, receiver, [waiting, ...rest]);
 }
 
 /** Nobody knows whether it arrived: if it did, the receiver waits for the return to ok. */
@@ -183,11 +192,9 @@ export function forgetNotice(alarm: AlarmState, receivers: readonly Action[], { 
 
 /** Rule D3 for notices: those that were claimed are sent again, with their ids. */
 export function noticesStart(folding: Folding): void {
-  for (const [receiver, queue] of folding.cluster.notices) {
-    const [head, ...rest] = queue;
+  for (const [head, ...rest] of folding.cluster.notices.values()) {
     if (head?.delivery.status !== "claimed") continue;
     mayKnow(folding, head.delivery);
-    const reason = "the service ended before the outcome was known";
-    keep(folding.cluster, receiver, waitAgain(folding, head, rest, { reason, notBefore: -Infinity }));
+    waitAgain(folding, { ...head, notBefore: -Infinity }, rest, "the service ended before the outcome was known");
   }
 }

@@ -1,14 +1,13 @@
 /** What a person may do with one delivery: have it made again, or give it up. What is refused changes nothing. */
 
-import { withEntry } from "../lib/maps.ts";
 import type { Command, Delivery } from "../model/decision.ts";
 import type { ClusterState, Notice, PendingAction } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { end, put } from "./folding.ts";
 import { stillAsks } from "./gates.ts";
-import { forgetTelling } from "./notices.ts";
-import { callNow, controlOf, directionOf, owe, withdraw } from "./owed.ts";
-import { actionNamed } from "./shadow.ts";
+import { forgetTelling, keep, queueOf, takeOut } from "./notices.ts";
+import { callNow, isNewestCall, owe, withdraw } from "./owed.ts";
+import { controlOf, directionOf, noticeNamed, whyNotTold } from "./receivers.ts";
 
 /** A person's word about one delivery. */
 export type PersonCommand = Extract<Command, { readonly command: "retry" | "drop" }>;
@@ -34,11 +33,16 @@ export function whyNotDeliver(cluster: ClusterState, { command, delivery: told }
   }
 }
 
-function whyNotTold(cluster: ClusterState, { alarmId, alarmName, receiver }: Delivery): string | undefined {
-  const alarm = cluster.alarms.get(alarmId)?.alarm;
-  if (!alarm) return `alarm ${alarmName} is gone`;
-  if (actionNamed(alarm, receiver)?.class === "notice") return undefined;
-  return `alarm ${alarmName} does not tell receiver ${receiver} any more`;
+/**
+ * Whether a command was done, by the delivery as the ledger has it afterwards: it may have come too late, for all that
+ * nothing was against it when it was given.
+ */
+export function wasDone({ command, delivery: before }: PersonCommand, after: Delivery): boolean {
+  if (command === "drop") return after.status === "dropped";
+  const isOpen = after.status === "waiting" || after.status === "claimed";
+  if (before.class === "notice" || before.status === "waiting") return isOpen || after.attempts > before.attempts;
+  // Another delivery goes in its stead, and it says so.
+  return after.status === "superseded" && after.reason !== before.reason;
 }
 
 /** Nothing is scaled for a state that is over. */
@@ -65,8 +69,11 @@ function whyNotCalled(cluster: ClusterState, delivery: Delivery): string | undef
   if (lane.phase === "in flight" && lane.alarmId === alarmId) return "the action is being sent now";
   if (lane.phase === "settling" && lane.alarmId === alarmId && lane.unsure.some(isIt))
     return "it may have run: unless settling shows an effect, it is sent again by itself";
+  if (!isNewestCall(alarm, delivery)) return "its receiver was called again since, by another delivery";
   return undefined;
 }
+
+const DROPPED = "dropped by a person";
 
 /** Folds a person's word about one delivery. */
 export function foldPerson(folding: Folding, command: PersonCommand): void {
@@ -79,8 +86,9 @@ export function foldPerson(folding: Folding, command: PersonCommand): void {
     else callAgain(folding, command.delivery);
   } else if (open) dropOpen(folding, open);
   else {
-    const { status, reason } = command.delivery;
-    end(folding, command.delivery, "dropped", `dropped by a person; it had ended ${status}: ${reason}`);
+    const { delivery } = command;
+    end(folding, delivery, "dropped", `${DROPPED}; ${endedBefore(delivery)}`);
+    if (delivery.class === "control") withdraw(folding, delivery, DROPPED);
   }
 }
 
@@ -89,35 +97,35 @@ function retryOpen({ cluster }: Folding, delivery: Delivery): void {
   if (delivery.class === "control") callNow(cluster, delivery);
   else {
     const now = (one: Notice) => (one.delivery.id === delivery.id ? { ...one, notBefore: cluster.tick } : one);
-    cluster.notices = withEntry(cluster.notices, delivery.receiver, queueOf(cluster, delivery).map(now));
+    keep(cluster, delivery.receiver, queueOf(cluster, delivery.receiver).map(now));
   }
-}
-
-function queueOf(cluster: ClusterState, { receiver }: Delivery): readonly Notice[] {
-  return cluster.notices.get(receiver) ?? [];
 }
 
 /** A notice that has ended goes again, last in its receiver's queue, under its id. */
 function tellAgain(folding: Folding, delivery: Delivery): void {
   const { cluster } = folding;
   const alarm = cluster.alarms.get(delivery.alarmId)?.alarm;
-  const action = alarm && actionNamed(alarm, delivery.receiver);
+  const action = alarm && noticeNamed(alarm, delivery.receiver);
   if (!action) return;
   const notice: Notice = {
-    delivery: put(folding, { ...delivery, status: "waiting", reason: againBecause(delivery) }),
+    delivery: put(folding, {
+      ...delivery,
+      status: "waiting",
+      reason: `asked for again by a person; ${endedBefore(delivery)}`,
+    }),
     maxAgeS: action.maxAgeS,
     isRepeat: false,
     notBefore: -Infinity,
     askedAt: cluster.at,
   };
-  cluster.notices = withEntry(cluster.notices, delivery.receiver, [...queueOf(cluster, delivery), notice]);
+  keep(cluster, delivery.receiver, [...queueOf(cluster, delivery.receiver), notice]);
 }
 
-function againBecause({ status, reason }: Delivery): string {
-  return `asked for again by a person; it had ended ${status}: ${reason}`;
+function endedBefore({ status, reason }: Delivery): string {
+  return `it had ended ${status}: ${reason}`;
 }
 
-/** An action that has ended is owed again, under a new id. */
+/** An action that has ended is owed again, under a new id, and is waited for no longer than for its gates. */
 function callAgain(folding: Folding, delivery: Delivery): void {
   const { cluster } = folding;
   const { alarmId, receiver, transition } = delivery;
@@ -125,6 +133,7 @@ function callAgain(folding: Folding, delivery: Delivery): void {
   const control = alarm ? controlOf(alarm) : [];
   const action = control.find((one) => one.receiver === receiver);
   if (!alarm || !action) return;
+  end(folding, delivery, "superseded", `made again by a person; ${endedBefore(delivery)}`);
   // How many servers it is about is counted when it is sent.
   const { count: _, ...notification } = delivery.notification;
   const owed = {
@@ -136,20 +145,19 @@ function callAgain(folding: Folding, delivery: Delivery): void {
     notBefore: cluster.tick,
     isRepeat: false,
   };
-  const pending = { action, repeat: alarm.sends++, attempts: 0, forbiddenSince: undefined };
-  owe(folding, owed, [pending], cluster.tick);
+  owe(folding, owed, [{ action, repeat: alarm.sends++, forbiddenSince: undefined }], cluster.tick);
+  if (alarm.owed) alarm.owed = { ...alarm.owed, notBefore: cluster.tick };
 }
 
 function dropOpen(folding: Folding, delivery: Delivery): void {
   const { cluster } = folding;
-  const reason = "dropped by a person";
-  end(folding, delivery, "dropped", reason);
+  end(folding, delivery, "dropped", DROPPED);
   if (delivery.class === "control") {
-    withdraw(folding, delivery, reason);
+    withdraw(folding, delivery, DROPPED);
     return;
   }
-  const queue = queueOf(cluster, delivery);
-  for (const notice of queue) if (notice.delivery.id === delivery.id) forgetTelling(folding, notice.delivery);
-  const rest = queue.filter((one) => one.delivery.id !== delivery.id);
-  cluster.notices = withEntry(cluster.notices, delivery.receiver, rest);
+  const { receiver, id } = delivery;
+  const gone = queueOf(cluster, receiver).filter((one) => one.delivery.id === id);
+  for (const notice of gone) forgetTelling(folding, notice.delivery);
+  takeOut(cluster, receiver, gone);
 }

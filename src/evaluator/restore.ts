@@ -1,9 +1,10 @@
 /** A cluster as its record has it: ticks of ledger and store together, and the state that they and a snapshot make. */
 
-import type { Command, Input } from "../model/decision.ts";
+import type { Command, Input, PauseDirection, RecordedInput } from "../model/decision.ts";
 import type { SealedTick } from "../model/tick.ts";
 import type { Commit, Ledger, LedgerCluster, Logger, SampleStore } from "../ports.ts";
 import type { ClusterState } from "./cluster.ts";
+import type { Folded } from "./fold.ts";
 import { fold } from "./fold.ts";
 import { fillWindows, loadCluster, saveCluster, ticksToRead } from "./snapshot.ts";
 
@@ -60,9 +61,9 @@ export interface RestorePorts {
 /**
  * A cluster as it stood at its last recorded tick. `now`: epoch ms; `undefined`: just after that tick.
  *
- * A hole in the sequence after the snapshot is a commit that is not there any more: something may have been sent that
- * nobody knows of. What follows it is then folded as by a process that was about to end, so that nothing is sent, and
- * recorded with what it decides; and scaling is paused for as long as any action may still have an effect.
+ * A hole in the sequence after the snapshot is something that is not there any more: commits, if something was sent
+ * that nobody knows of now, or nothing but ticks. What follows it is folded as by a process that was about to end, so
+ * that nothing is sent, and recorded with what it decides; and scaling is paused.
  */
 export async function restoreCluster(
   { snapshot, rules }: LedgerCluster,
@@ -72,67 +73,77 @@ export async function restoreCluster(
 ): Promise<ClusterState> {
   const { clusterId } = snapshot;
   const cluster = loadCluster(clusterId, snapshot.seq, snapshot.doc, rules);
-  const commits: Commit[] = [];
-  let hasHole = false;
+  const again: Again[] = [];
   for (const { seq, tick } of await fillFromRecord(cluster, ports)) {
-    if (seq > cluster.seq + 1 && !hasHole) {
-      hasHole = true;
-      log.error("commits are missing from the record", { cluster_id: clusterId, from: cluster.seq + 1, to: seq - 1 });
+    if (seq > cluster.seq + 1 && again.length === 0) {
+      log.error("inputs are missing from the record", { cluster_id: clusterId, from: cluster.seq + 1, to: seq - 1 });
       cluster.seq = seq - 2;
-      commits.push(commitOf(cluster, { kind: "stop" }));
+      again.push(foldAgain(cluster, { kind: "stop" }));
     }
     cluster.seq = seq - 1;
-    if (hasHole) {
-      commits.push(commitOf(cluster, tick));
+    if (again.length > 0) {
+      again.push(foldAgain(cluster, tick));
       continue;
     }
     const { decisions } = fold(cluster, tick);
     // Ticks with decisions are committed with them: these had none, and must have none again.
     if (decisions.length > 0) log.error("a recorded tick decides otherwise now", { cluster_id: clusterId, seq });
   }
-  if (hasHole) {
-    const pause = scalingPause(cluster, now ?? cluster.at);
-    if (pause) {
-      log.warn("scaling is paused: what was asked for is not known", { cluster_id: clusterId, for_s: pause.forS });
-      commits.push(commitOf(cluster, pause));
-    }
+  if (again.length > 0) {
+    log.warn("scaling is paused, scaling in until it is resumed: what was asked for is not known", {
+      cluster_id: clusterId,
+    });
+    for (const pause of pausesAfterLoss(cluster, now ?? cluster.at, "record")) again.push(foldAgain(cluster, pause));
+    await ports.ledger.commit(oneCommit(cluster, again));
   }
-  // Given together they are one transaction: a crash leaves the hole, or all of what was made of it.
-  await Promise.all(commits.map((commit) => ports.ledger.commit(commit)));
   return cluster;
 }
 
-/** Folds an input that no runner sees. */
-function commitOf(cluster: ClusterState, input: Input): Commit {
-  const { decisions, deliveries } = fold(cluster, input);
+/** An input that no runner sees, and what it led to. */
+interface Again extends Folded, RecordedInput {}
+
+function foldAgain(cluster: ClusterState, input: Input): Again {
+  const folded = fold(cluster, input);
+  return { seq: cluster.seq, input, ...folded };
+}
+
+/** A crash, or a full disk, leaves the hole, or all of what was made of it: never the one without the pauses. */
+function oneCommit(cluster: ClusterState, again: readonly Again[]): Commit {
   const { clusterId, seq } = cluster;
   return {
     clusterId,
-    inputs: [{ seq, input }],
-    decisions,
+    inputs: again.map(({ seq: own, input }) => ({ seq: own, input })),
+    decisions: again.flatMap(({ decisions }) => decisions),
     snapshot: { clusterId, seq, doc: saveCluster(cluster) },
-    deliveries,
+    deliveries: again.flatMap(({ deliveries }) => deliveries),
     attempts: [],
     baselines: [],
   };
 }
 
+/** What is gone: commits, with whatever people said in them, or nothing but ticks. */
+export type Lost = "record" | "series";
+
 /**
- * For the time that an action of now would take to settle and to cool down; `undefined`: a person has paused it for
- * longer already.
+ * What protects a cluster whose past is not known any more: no scaling for the time that an action of `now` (epoch ms)
+ * would take to settle and to cool down. Where people may have paused it, and nobody knows who is to be waited for, it
+ * is not scaled in until they resume it: what is missing must not make a cluster smaller. A pause that lasts as long
+ * stays as it is.
  */
-function scalingPause({ rules, at, tick, intervalMs, pauses }: ClusterState, now: number): Pause | undefined {
+export function pausesAfterLoss(cluster: ClusterState, now: number, lost: Lost): readonly Pause[] {
+  const { rules, at, tick, intervalMs } = cluster;
   const { in: coolInS = 0, out: coolOutS = 0 } = rules?.cooldownS ?? {};
   const forS = Math.max(0, Math.ceil((now - at) / 1000)) + (rules?.settleS ?? 0) + Math.max(coolInS, coolOutS);
   const until = tick + Math.ceil((forS * 1000) / intervalMs);
-  const shorter = (["in", "out"] as const).filter((direction) => {
-    const end = pauses.get(direction);
-    return end === undefined || (end !== null && end < until);
+  const pause = { kind: "command", command: "pause" } as const;
+  const pauses: readonly (Pause & { readonly direction: PauseDirection })[] = [
+    lost === "record" ? { ...pause, direction: "in" } : { ...pause, direction: "in", forS },
+    { ...pause, direction: "out", forS },
+  ];
+  return pauses.filter(({ direction, forS: wanted }) => {
+    const end = cluster.pauses.get(direction);
+    return end === undefined || (end !== null && (wanted === undefined || end < until));
   });
-  const [only] = shorter;
-  if (!only) return undefined;
-  const pause = { kind: "command", command: "pause", forS } as const;
-  return shorter.length === 1 ? { ...pause, direction: only } : pause;
 }
 
 type Pause = Extract<Command, { readonly command: "pause" }>;

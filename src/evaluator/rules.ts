@@ -2,14 +2,16 @@
 
 import { withEntry, withoutEntry } from "../lib/maps.ts";
 import type { Alarm, ClusterRules } from "../model/alarm.ts";
-import { slotsAt, stoppedBecause } from "./alarms.ts";
+import { stoppedBecause } from "./alarms.ts";
 import type { AlarmState, ClusterState } from "./cluster.ts";
 import { newAlarmState } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
 import { end } from "./folding.ts";
 import { judgingOrder, measureOf } from "./identity.ts";
+import { takeOut } from "./notices.ts";
 import { dropOwed, reviseOwed } from "./owed.ts";
 import { createSeries, fitSeries } from "./series.ts";
+import { slotsAt } from "./slots.ts";
 import { NOT_JUDGED, standingOf } from "./verdict.ts";
 
 /** Applies the revision. The lane, and the transition numbers of all alarms, go on (rule L3). */
@@ -55,9 +57,9 @@ function revise(folding: Folding, alarm: AlarmState, rule: Alarm, previous: Clus
   if (!restarts) return;
   const from = alarm.state;
   dropOwed(folding, alarm, "the rule measures something else now");
-  const { transition: number, told, sends, verdict } = alarm;
+  const { transition: number, told, sends, called, verdict } = alarm;
   if (from === "insufficient data") {
-    Object.assign(alarm, newAlarmState(rule), { transition: number, told, sends, verdict });
+    Object.assign(alarm, newAlarmState(rule), { transition: number, told, sends, called, verdict });
     return;
   }
   const reason = "The rule measures something else now";
@@ -91,9 +93,8 @@ function retire(folding: Folding, alarm: AlarmState): void {
   cluster.retired = withEntry(cluster.retired, id, { transition, sends });
   dropOwed(folding, alarm, "the alarm is gone");
   for (const [receiver, queue] of cluster.notices) {
-    const kept = queue.filter(({ delivery }) => delivery.alarmId !== id || delivery.status === "claimed");
-    for (const { delivery } of queue)
-      if (!kept.some((one) => one.delivery === delivery)) end(folding, delivery, "dropped", "the alarm is gone");
-    cluster.notices = withEntry(cluster.notices, receiver, kept);
+    const gone = queue.filter(({ delivery }) => delivery.alarmId === id && delivery.status !== "claimed");
+    for (const { delivery } of gone) end(folding, delivery, "dropped", "the alarm is gone");
+    takeOut(cluster, receiver, gone);
   }
 }

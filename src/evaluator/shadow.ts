@@ -13,15 +13,3 @@ export function shadowOf(
   if (alarm?.shadow) return `alarm ${alarm.name} is in shadow: nothing is sent`;
   return action?.shadow ? `receiver ${action.receiver} is in shadow: nothing is sent` : undefined;
 }
-
-/** A receiver as the alarm's rule has it now, whatever it is called for; `undefined`: it calls it no more. */
-export function actionNamed({ actions }: Alarm, receiver: string): Action | undefined {
-  for (const list of Object.values(actions)) {
-    for (const action of list) {
-      if (action.receiver === receiver) return action;
-      const told = action.onNoEffect?.find((one) => one.receiver === receiver);
-      if (told) return told;
-    }
-  }
-  return undefined;
-}

@@ -44,8 +44,11 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   { name: "unspecified", range: rangeOf("0.0.0.0/8", "::") },
   { name: "link-local", range: rangeOf("169.254.0.0/16", "fe80::/10") },
-  // The addresses of AWS over IPv6, Alibaba and Oracle; everybody else's is link-local.
-  { name: "a cloud's metadata service", range: rangeOf("fd00:ec2::254", "100.100.100.200", "192.0.0.192") },
+  // Those of AWS and Google over IPv6, Alibaba, Oracle, and what Azure's agents ask; everybody else's is link-local.
+  {
+    name: "a cloud's metadata service",
+    range: rangeOf("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+  },
   { name: "multicast", range: rangeOf("224.0.0.0/4", "ff00::/8") },
   { name: "broadcast", range: rangeOf("255.255.255.255") },
   { name: "reserved", range: rangeOf("240.0.0.0/4") },

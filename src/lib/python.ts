@@ -1,5 +1,7 @@
 /** Text as Python writes it: Aodh's reasons and bodies are Python's, and receivers and people compare them. */
 
+import { isList } from "./lists.ts";
+
 /** A number that Python holds as a float: it prints `8.0` where an int prints `8`. */
 export class PythonFloat {
   readonly value: number;
@@ -41,8 +43,8 @@ export function pythonJson(value: PythonValue): string {
   if (value instanceof PythonFloat) return floatRepr(value.value);
   if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value === "string") return asciiString(value);
-  if (Array.isArray(value)) return `[${value.map(pythonJson).join(", ")}]`;
-  const entries = Object.entries(value as { readonly [key: string]: PythonValue });
+  if (isList(value)) return `[${value.map(pythonJson).join(", ")}]`;
+  const entries = Object.entries(value);
   return `{${entries.map(([key, member]) => `${asciiString(key)}: ${pythonJson(member)}`).join(", ")}}`;
 }
 

@@ -12,9 +12,13 @@ export type OutcomeKind =
   | "accepted"
   /** 409 of a control receiver: it is doing something else. */
   | "busy"
-  /** Proved not to have run: DNS, refused, connect timeout, 403, 429, 503. */
+  /**
+   * Proved not to have run: DNS, refused, connect timeout, 403, 429, 503; 401 where the token is ours. Nor was it where
+   * no attempt was made, and so there is no status: a token could not be had, or, with a wait that no answer asked for,
+   * its turn did not come or the receiver keeps failing and is left alone.
+   */
   | "not_run"
-  /** It may have run: reset, timeout, 500, 502, 504 after the first byte of the body. */
+  /** It may have run: reset or timeout after the request, 408, 425, 500, 502, 504. */
   | "uncertain"
   /** An answer that no retry will change. */
   | "rejected"

@@ -1,5 +1,6 @@
 /** Aodh's body: what unmodified Aodh receivers accept, to the byte (docs/receivers.md). */
 
+import { isList } from "../lib/lists.ts";
 import type { PythonValue } from "../lib/python.ts";
 import { PythonFloat, pythonJson } from "../lib/python.ts";
 import type { Json } from "../model/alarm.ts";
@@ -54,8 +55,4 @@ function pythonOf(value: Json, key = ""): PythonValue {
   if (value === null || typeof value !== "object") return value;
   if (isList(value)) return value.map((one) => pythonOf(one));
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, pythonOf(member, name)]));
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
 }

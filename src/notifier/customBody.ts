@@ -1,6 +1,7 @@
 /** A receiver's own body: a JSON tree in which `${field}` stands for a fact of the delivery. */
 
 import { rfc3339 } from "../lib/clock.ts";
+import { isList } from "../lib/lists.ts";
 import type { PythonValue } from "../lib/python.ts";
 import { PythonFloat, pythonJson } from "../lib/python.ts";
 import type { Json } from "../model/alarm.ts";
@@ -66,8 +67,4 @@ function fieldsOf(dispatch: Dispatch, { clusterName }: WebhookTarget): Fields {
     value: value === null ? null : new PythonFloat(value),
     count,
   };
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
 }

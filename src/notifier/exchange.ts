@@ -29,11 +29,6 @@ export interface ExchangeAnswer {
   readonly text: string;
 }
 
-/** What of a URL may be told. */
-export function maskedUrl(url: URL): string {
-  return `${url.protocol}//${url.host}/…`;
-}
-
 /**
  * Any answer, whatever its status; redirects are not followed. Throws an Error whose message names neither URL nor secret
  * when there is none in time, or it is too long.

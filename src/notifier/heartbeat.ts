@@ -4,12 +4,15 @@
  */
 
 import { messageOf } from "../lib/errors.ts";
+import { splitWebUrl } from "../lib/webUrl.ts";
 import type { Clock, Logger, Timer } from "../ports.ts";
-import { exchange, maskedUrl } from "./exchange.ts";
+import { exchange } from "./exchange.ts";
 
 export interface HeartbeatOptions {
-  /** Its path is a secret. */
-  readonly url: string;
+  /** Read at each call, so that files with secrets may be replaced; its path is one. May throw. */
+  readonly url: () => string;
+  /** What of it may be told. */
+  readonly shown: string;
   readonly clock: Clock;
   readonly log: Logger;
   /** What is broken on the path from the sources to the notifier; empty: nothing is. */
@@ -24,7 +27,6 @@ const TIMEOUT_MS = 10_000;
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  readonly #url: URL;
   readonly #abort = new AbortController();
   #timer: Timer | undefined;
   #calling: Promise<void> | undefined;
@@ -33,12 +35,8 @@ export class Heartbeat {
   /** Why it is not called: told once for each change. */
   #withheld = "";
 
-  /** Throws when the URL is none. */
   constructor(options: HeartbeatOptions) {
-    const url = URL.parse(options.url);
-    if (!url) throw new Error("notifier.heartbeat_url is not a URL");
     this.#options = options;
-    this.#url = url;
   }
 
   start(): void {
@@ -63,19 +61,20 @@ export class Heartbeat {
   }
 
   #isWell(troubles: readonly string[]): boolean {
+    const { log, shown } = this.#options;
     const withheld = troubles.join("; ");
     if (withheld !== this.#withheld && withheld !== "")
-      this.#options.log.warn("heartbeat withheld", { url: maskedUrl(this.#url), reasons: troubles });
+      log.warn("heartbeat withheld", { url: shown, reasons: troubles });
     this.#withheld = withheld;
     return withheld === "";
   }
 
   async #call(): Promise<void> {
-    const { clock, version } = this.#options;
+    const { clock, version, url } = this.#options;
     let failure: string | undefined;
     try {
       const { status } = await exchange(
-        { method: "GET", url: this.#url, headers: { "user-agent": `tocsin/${version}` } },
+        { method: "GET", url: urlOf(url()), headers: { "user-agent": `tocsin/${version}` } },
         { clock, timeoutMs: TIMEOUT_MS, signal: this.#abort.signal },
       );
       if (status < 200 || status > 299) failure = `answered ${status}`;
@@ -86,11 +85,16 @@ export class Heartbeat {
   }
 
   #tell(failure: string | undefined): void {
-    const { log } = this.#options;
+    const { log, shown } = this.#options;
     if (failure === this.#failing) return;
     this.#failing = failure;
-    const fields = { url: maskedUrl(this.#url) };
+    const fields = { url: shown };
     if (failure === undefined) log.info("heartbeat works again", fields);
     else log.warn("heartbeat failed", { ...fields, reason: failure });
   }
+}
+
+function urlOf(text: string): URL {
+  if (!splitWebUrl(text)) throw new Error("notifier.heartbeat_url is no http(s)://host[:port]/path");
+  return new URL(text);
 }

@@ -1,8 +1,8 @@
 /** Answers are kept and shown: what a receiver repeats of our secrets is starred out of them. */
 
+import { splitWebUrl } from "../lib/webUrl.ts";
 import type { WebhookTarget } from "../ports.ts";
 import { KEPT_BYTES } from "./answer.ts";
-import { splitUrl } from "./request.ts";
 
 /** Parts of a path or query that are shorter are words, not credentials. */
 const LEAST_LENGTH = 12;
@@ -11,7 +11,7 @@ const LEAST_BYTES = 4;
 
 /** What must not be shown of a receiver: the path of an alarm_url is a credential, and so are its parts. */
 export function secretsOf({ url, headers, signSecret, secrets }: WebhookTarget): readonly string[] {
-  const path = splitUrl(url)?.path ?? url;
+  const path = splitWebUrl(url)?.path ?? url;
   const parts = path.split(/[/?&=#]/).filter((part) => part.length >= LEAST_LENGTH);
   const ofHeaders = Object.values(headers).flatMap((value) => [value, ...value.split(/\s+/), ...ofBasic(value)]);
   const long = ofHeaders.filter((value) => value.length >= LEAST_BYTES);

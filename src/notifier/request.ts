@@ -1,35 +1,16 @@
 /** The POST that a receiver gets: what unmodified Aodh receivers accept, to the byte (docs/receivers.md). */
 
 import type { AddressPolicy } from "../lib/addressPolicy.ts";
+import type { WebUrl } from "../lib/webUrl.ts";
+import { splitWebUrl } from "../lib/webUrl.ts";
 import type { Dispatch, WebhookTarget } from "../ports.ts";
 import type { Post } from "./attempt.ts";
 import { bodyOf } from "./body.ts";
 import { signature } from "./signature.ts";
 
-/** A URL split without being rewritten: signed URLs break when a percent-escape, `:80` or an order changes. */
-export interface RequestTarget {
-  /** `scheme://host:port` as URLs are normalised: what is connected to, and what requests to one host share. */
-  readonly origin: string;
-  /** Host of the origin: what the address policy judges. */
-  readonly hostname: string;
-  /** Authority as written, for the Host header. */
-  readonly host: string;
-  /** Path and query as written. */
-  readonly path: string;
-}
-
-/** Splits `http(s)://authority/path?query`; `undefined` when it is something else. A fragment is never sent. */
-export function splitUrl(url: string): RequestTarget | undefined {
-  const match = /^https?:\/\/([^/?#\s@\\\p{Cc}]+)([/?][^#\s\\\p{Cc}]*)?(#.*)?$/iu.exec(url);
-  const [, host, rest = "/"] = match ?? [];
-  if (host === undefined || !URL.canParse(url)) return undefined;
-  const { origin, hostname } = new URL(url);
-  return { origin, hostname, host, path: rest.startsWith("?") ? `/${rest}` : rest };
-}
-
 /** A URL that may be sent to. Throws an Error that says why it may not be, without showing it. */
-export function allowedTarget({ url, isGuest = false }: WebhookTarget, policy: AddressPolicy): RequestTarget {
-  const split = splitUrl(url);
+export function allowedTarget({ url, isGuest = false }: WebhookTarget, policy: AddressPolicy): WebUrl {
+  const split = splitWebUrl(url);
   if (!split) throw new Error("its URL is not http(s)");
   const refused = policy.refusalOfHost(split.hostname, isGuest);
   if (refused !== undefined) throw new Error(refused);
@@ -47,7 +28,7 @@ export interface Stamp {
 }
 
 /** Headers and body of one attempt. Throws when the receiver's body or secret cannot be used. */
-export function postOf(dispatch: Dispatch, target: WebhookTarget, split: RequestTarget, stamp: Stamp): Post {
+export function postOf(dispatch: Dispatch, target: WebhookTarget, split: WebUrl, stamp: Stamp): Post {
   const { bytes: body, contentType } = bodyOf(dispatch, target);
   const { token, timestampS, version, extraHeaders } = stamp;
   const id = dispatch.deliveryId;

@@ -2,14 +2,15 @@
 
 import type { AddressPolicy } from "../lib/addressPolicy.ts";
 import { messageOf } from "../lib/errors.ts";
+import type { WebUrl } from "../lib/webUrl.ts";
+import { splitWebUrl } from "../lib/webUrl.ts";
 import type { Clock, Dispatch, Logger, ReceiverTarget, WebhookTarget } from "../ports.ts";
 import type { AttemptResult } from "./attempt.ts";
 import { attempt } from "./attempt.ts";
 import type { ConnectionOptions } from "./connections.ts";
 import { Connections } from "./connections.ts";
 import { masked, secretsOf } from "./masking.ts";
-import type { RequestTarget } from "./request.ts";
-import { allowedTarget, postOf, splitUrl } from "./request.ts";
+import { allowedTarget, postOf } from "./request.ts";
 
 /** Tokens of the configured Keystone. */
 export interface Tokens {
@@ -99,7 +100,7 @@ export class Sender {
     }
   }
 
-  #allowed(target: WebhookTarget): RequestTarget {
+  #allowed(target: WebhookTarget): WebUrl {
     try {
       return allowedTarget(target, this.#options.policy);
     } catch (error) {
@@ -116,7 +117,7 @@ export class Sender {
 
   /** What would be sent now, secrets starred out. Throws when it cannot be made. */
   preview(dispatch: Dispatch, target: WebhookTarget, extra?: Headers): Preview {
-    const split = splitUrl(target.url);
+    const split = splitWebUrl(target.url);
     if (!split) throw new Error("its URL is not http(s)");
     const token = target.trust ? "a token of Keystone" : undefined;
     const { headers, body } = postOf(dispatch, target, split, this.#stamp(token, extra));
@@ -128,7 +129,7 @@ export class Sender {
 
   /** `undefined`: its URL is none. */
   originOf({ url }: WebhookTarget): string | undefined {
-    return splitUrl(url)?.origin;
+    return splitWebUrl(url)?.origin;
   }
 
   /** Ends every attempt that is under way. */
@@ -149,7 +150,7 @@ export class Sender {
   async #post(
     dispatch: Dispatch,
     target: WebhookTarget,
-    split: RequestTarget,
+    split: WebUrl,
     heldBecause: HeldBecause,
     extra: Headers | undefined,
     given: string | undefined,

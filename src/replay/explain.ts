@@ -2,12 +2,12 @@
 
 import { referredTo } from "../evaluator/alarms.ts";
 import type { AlarmState, ClusterState, Owed } from "../evaluator/cluster.ts";
-import { ticksOf } from "../evaluator/cluster.ts";
 import type { LeafState } from "../evaluator/composite.ts";
 import { judgeComposite } from "../evaluator/composite.ts";
 import { fold } from "../evaluator/fold.ts";
 import { judge } from "../evaluator/judge.ts";
 import type { RecordedTick } from "../evaluator/restore.ts";
+import { slotTick } from "../evaluator/slots.ts";
 import { ticksToRead } from "../evaluator/snapshot.ts";
 import { unknownBecause } from "../evaluator/verdict.ts";
 import { rfc3339 } from "../lib/clock.ts";
@@ -182,7 +182,7 @@ function mightOwe(cluster: ClusterState, alarm: AlarmState, control: readonly Ac
       reason: alarm.reason,
       reasonData: alarm.reasonData ?? { type: "threshold", disposition: "unknown", count: 0, mostRecent: null },
     },
-    receivers: control.map((action) => ({ action, repeat: 0, attempts: 0, forbiddenSince: undefined })),
+    receivers: control.map((action) => ({ action, repeat: 0, forbiddenSince: undefined })),
     direction: direction === undefined || others.length > 0 ? "unknown" : direction,
     since: cluster.tick,
     notBefore: cluster.tick,
@@ -237,10 +237,10 @@ function deliveriesOf(log: readonly Decision[], transition: number, at: number):
 }
 
 function nextRepeat(cluster: ClusterState, alarm: AlarmState): Explanation["next_repeat"] {
-  const { repeatActions, repeatStates, repeatIntervalS, maxRepeats, actions } = alarm.alarm;
+  const { repeatActions, repeatStates, maxRepeats, actions } = alarm.alarm;
   if (!repeatActions || !repeatStates.includes(alarm.state) || actions[alarm.state].length === 0) return null;
   if (maxRepeats !== undefined && alarm.repeats >= maxRepeats) return null;
-  const timestamp = labelAt(cluster, alarm.anchor + ticksOf((alarm.slots + 1) * repeatIntervalS, cluster));
+  const timestamp = labelAt(cluster, slotTick(cluster, alarm, alarm.slots));
   return timestamp === null ? null : { timestamp, limit: maxRepeats ?? null, sent: alarm.repeats };
 }
 

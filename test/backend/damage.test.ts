@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openSqlite } from "../../src/backend/sqlite/backend.ts";
 import { examine } from "../../src/backend/sqlite/examine.ts";
+import { isLost, setAside } from "../../src/backend/sqlite/setAside.ts";
 import { STATE_SCHEMA } from "../../src/backend/sqlite/stateSchema.ts";
 import type { Delivery } from "../../src/model/decision.ts";
 import type { Commit } from "../../src/ports.ts";
@@ -26,12 +27,21 @@ const aCommit = (seq: number): Commit => ({
 
 /** Opens a folder, commits, and closes it in order. */
 async function session(path: string, ...seqs: number[]) {
-  const { ledger, store, damaged } = await openSqlite(path, { lock: true, at: AT });
+  const { ledger, store, damaged, covered } = await openSqlite(path, { at: AT });
   for (const seq of seqs) await ledger.commit(aCommit(seq));
+  covered();
   const loaded = (await ledger.load()).map(({ snapshot }) => snapshot.seq);
   await store.close();
   await ledger.close();
   return { damaged, loaded };
+}
+
+/** Opens a folder, and ends before what protects from a loss is recorded. */
+async function startThatFails(path: string) {
+  const { ledger, store, damaged, lost } = await openSqlite(path, { at: AT });
+  await store.close();
+  await ledger.close();
+  return { damaged, lost };
 }
 
 function edit(file: string, sql: string): void {
@@ -88,7 +98,7 @@ describe("a damaged record is set aside whole, with a sentence that says what is
   it("a -wal that is gone loses commits, and that is seen", async () => {
     using folder = temporaryFolder();
     await session(folder.path, 1);
-    const { ledger, store } = await openSqlite(folder.path, { lock: true, at: AT });
+    const { ledger, store } = await openSqlite(folder.path, { at: AT });
     await ledger.commit(aCommit(2));
     const crashed = join(folder.path, "crashed");
     mkdirSync(crashed);
@@ -133,10 +143,34 @@ describe("a damaged record is set aside whole, with a sentence that says what is
   });
 });
 
+describe("a start that ends before scaling is paused", () => {
+  it.each([
+    { file: "state.db", lost: "record", says: /^state\.db was set aside by a start that ended.*tocsin resume/ },
+    { file: "metrics.db", lost: "series", says: /^metrics\.db was set aside by a start that ended/ },
+  ])("leaves it to the next one: $file", async ({ file, lost, says }) => {
+    using folder = temporaryFolder();
+    await session(folder.path, 1, 2);
+    writeFileSync(join(folder.path, file), "no database".repeat(999));
+    expect(await startThatFails(folder.path)).toEqual({ damaged: [expect.stringContaining("moved to")], lost });
+    expect(await startThatFails(folder.path)).toEqual({ damaged: [expect.stringMatching(says)], lost });
+    expect((await session(folder.path)).damaged).toHaveLength(1);
+    expect(await startThatFails(folder.path)).toEqual({ damaged: [], lost: undefined });
+  });
+
+  it("is told of before anything is moved", async () => {
+    using folder = temporaryFolder();
+    await session(folder.path, 1);
+    // No folder can be named after this instant: it ends in the middle of its work.
+    expect(() => setAside(folder.path, ["state", "metrics"], Number.NaN)).toThrow();
+    expect(existsSync(join(folder.path, "state.db"))).toBe(true);
+    expect(isLost(folder.path, "state")).toBe(true);
+  });
+});
+
 describe("damage that comes while the service runs", () => {
   it("is E306 for who reads it, and the next start sets the file aside", async () => {
     using folder = temporaryFolder();
-    const { ledger, store } = await openSqlite(folder.path, { lock: true, at: AT });
+    const { ledger, store } = await openSqlite(folder.path, { at: AT });
     await ledger.commit(aCommit(1));
     await ledger.commit(aCommit(2));
     edit(join(folder.path, "state.db"), "UPDATE delivery SET doc = replace(doc, 'claimed', 'dropped') WHERE id = 'd1'");
@@ -187,7 +221,7 @@ describe("a folder of the version before", () => {
       .map(({ doc }) => String(doc));
     const doc = plain.prepare("SELECT doc FROM cluster").get()?.doc;
     plain.close();
-    const { ledger, store, damaged } = await openSqlite(folder.path, { lock: true, at: AT });
+    const { ledger, store, damaged } = await openSqlite(folder.path, { at: AT });
     expect(damaged).toEqual([]);
     expect((await ledger.load())[0]?.snapshot).toEqual({ clusterId: "web", seq: 24, doc });
     expect(await ledger.decisionLog("web")).toEqual(before);

@@ -17,6 +17,18 @@ it("checks every path, whichever of them is not there", async () => {
   expect(out).toMatch(/ in 3 files \(1 clusters, 2 alarms\)\n$/);
 });
 
+it("warns of what tocsin.yaml needs of the environment, on the side", async () => {
+  using folder = temporaryFolder();
+  mkdirSync(join(folder.path, "rules"));
+  writeFileSync(join(folder.path, "rules", "web.yaml"), textOf(aFileSpec("web")));
+  const url = "https://ping.example/$" + "{env:PING}";
+  writeFileSync(join(folder.path, "tocsin.yaml"), `notifier: {heartbeat_url: "${url}"}\n`);
+  const { code, out, err } = await command(["check"], { cwd: folder.path });
+  expect([code, out]).toEqual([0, expect.stringMatching(/^0 errors, 0 warnings in 1 file /)]);
+  expect(err).toMatch(/^tocsin\.yaml:1:27 {2}warning {2}W006 {2}the environment has no variable PING\n/);
+  expect((await command(["check"], { cwd: folder.path, env: { PING: "x" } })).err).toBe("");
+});
+
 it("needs none of the service's secrets", async () => {
   using folder = temporaryFolder();
   const web = textOf(aFileSpec("web")).replace("http://h/ops", `http://h/\${env:OPS}`);

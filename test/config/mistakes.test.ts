@@ -133,6 +133,16 @@ describe("rules about a meter", () => {
         '7:80 E103 "threshold" must be a number in alarm "a"',
       ],
     },
+    {
+      name: "one pause for both directions",
+      text: `${HEAD}control: {cooldown: 5s}\nalarms: []\n`,
+      says: '5:21 E103 "cooldown" must be a map | write {out: 5s, in: 5s}',
+    },
+    {
+      name: "a pause that is none at all",
+      text: `${HEAD}control: {cooldown: five minutes}\nalarms: []\n`,
+      says: '5:21 E103 "cooldown" must be a map | write {out: 5m, in: 5m}',
+    },
     { name: "an alarm that is no map", text: `${HEAD}alarms: [busy]\n`, says: "5:10 E103 an alarm must be a map" },
     {
       name: "one id for two alarms",

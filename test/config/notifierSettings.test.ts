@@ -9,20 +9,23 @@ import { loadSettings } from "../../src/config/settings.ts";
 import { temporaryFolder } from "../helpers/sockets.ts";
 import { HEAD } from "./loading.ts";
 
-function load(notifier: string) {
+function load(notifier: string, environment?: Readonly<Record<string, string>>) {
   using folder = temporaryFolder();
   const path = join(folder.path, "tocsin.yaml");
   writeFileSync(path, `notifier: {${notifier}}\n`);
-  return { ...loadSettings(path, folder.path), folder: folder.path };
+  return { ...loadSettings(path, folder.path, environment), folder: folder.path };
 }
 
-function said(notifier: string): readonly string[] {
-  return load(notifier).diagnostics.map(({ code, message, hint }) => `${code} ${message}${hint ? ` | ${hint}` : ""}`);
+function said(notifier: string, environment?: Readonly<Record<string, string>>): readonly string[] {
+  const { diagnostics } = load(notifier, environment);
+  return diagnostics.map(({ code, message, hint }) => `${code} ${message}${hint ? ` | ${hint}` : ""}`);
 }
 
 const WHO = "username: u, user_domain_name: Default, password: p";
 const WHERE = "project_name: service, project_domain_id: default";
 const CREDENTIAL = "application_credential_id: i, application_credential_secret: s";
+const HASTE = (timeout: number, connect: number) =>
+  `W008 a timeout of ${timeout} s is not above notifier.connect_timeout, ${connect} s: an attempt may end before its connection stands | make it longer, or notifier.connect_timeout shorter`;
 const keystone = (words: string) => `keystone: {auth_url: "http://k:5000/v3", ${words}}`;
 
 describe("tocsin.yaml, notifier:", () => {
@@ -88,6 +91,11 @@ describe("tocsin.yaml, notifier:", () => {
     ["heartbeat_url: ftp://h/", expect.stringMatching(/^E103 "heartbeat_url"/)],
     [`heartbeat_url: "ftp://$${"{"}env:H}/"`, expect.stringMatching(/^E103 "heartbeat_url"/)],
     ["heartbeat_url: http://u:p@h/", expect.stringMatching(/^E103 "heartbeat_url"/)],
+    ["timeout: 76s", 'E103 "timeout": a duration of at most 75 s is needed, not "76s"'],
+    ["connect_timeout: 31s", 'E103 "connect_timeout": a duration of at most 30 s is needed, not "31s"'],
+    ["timeout: 5s", HASTE(5, 5)],
+    ["connect_timeout: 30s", HASTE(30, 30)],
+    ["timeout: 2s, connect_timeout: 10s", HASTE(2, 10)],
     ["heartbeat_uri: http://h/", 'E102 unknown key "heartbeat_uri" | did you mean "heartbeat_url"?'],
   ])("%s", (words, says) => expect(said(words)).toEqual([says]));
 
@@ -150,6 +158,38 @@ describe("tocsin.yaml, notifier:", () => {
     expect(diagnostics.map(formatDiagnostic).join("\n")).not.toContain("hush");
   });
 
+  describe("what the service will not find is warned of, and it starts all the same", () => {
+    const secret = (name: string) => `"$${"{"}env:${name}}"`;
+    const words = `heartbeat_url: ${secret("PING")}, ${keystone(`${CREDENTIAL.replace(": s", `: ${secret("S")}`)}, ca_file: ca.pem`).replace('"http://k:5000/v3"', secret("K"))}`;
+    const missing = (name: string) => `W006 the environment has no variable ${name} | `;
+    const [uncalled, noToken] = ["nobody is called until that is mended", "no token is had until that is mended"];
+
+    it("secrets and the authority's file", () => {
+      expect(load(words, {}).settings).toBeDefined();
+      expect(said(words, {})).toEqual([
+        `${missing("PING")}${uncalled}`,
+        `${missing("K")}${noToken}`,
+        `${missing("S")}${noToken}`,
+        expect.stringMatching(
+          /^W005 cannot read ca_file: ENOENT: .*\/ca\.pem' \| no token is had until that is mended$/,
+        ),
+      ]);
+      expect(said(words)).toEqual([]);
+    });
+
+    it("secrets that make no URL, which are not shown", () => {
+      const both = said(words.replace(", ca_file: ca.pem", ""), { PING: "hush", K: "trust+http://hush/", S: "s" });
+      const shape = "expected http(s)://host[:port]/path, without user, spaces or fragment";
+      expect(both).toEqual([
+        `W006 with its secrets put in: "heartbeat_url": ${shape} | ${uncalled}`,
+        `W006 with its secrets put in: "auth_url": ${shape} | ${noToken}`,
+      ]);
+    });
+
+    it("nothing where all is there", () =>
+      expect(said(words.replace("ca.pem", "/dev/null"), { PING: "http://h/", K: "http://k/", S: "s" })).toEqual([]));
+  });
+
   it("rule files are read with them", () => {
     const text = `${HEAD}receivers: {a: {alarm_url: "trust+http://h/"}, b: {alarm_url: "http://10.0.0.1/"}}\nalarms: []\n`;
     const codes = (notifier: string) =>
@@ -161,6 +201,7 @@ describe("tocsin.yaml, notifier:", () => {
     expect(ruleDefaults(load("timeout: 7s").settings!, { A: "b" })).toMatchObject({
       repeatIntervalS: 60,
       timeoutS: 7,
+      connectTimeoutS: 5,
       intervalS: 10,
       environment: { A: "b" },
       hasKeystone: false,

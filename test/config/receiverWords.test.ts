@@ -72,11 +72,34 @@ describe("where a receiver is", () => {
     ...["zaqar://?queue_name=q", "trust+zaqar://?queue_name=q", "trust+heat://stack", "ftp://h/x", "http:///x"].map(
       (one) => ({ name: `${one} as a bare action`, text: action(one), says: `6:44 E206 an alarm_url is ${URLS}` }),
     ),
-    ...["zaqar:", "trust+heat:", "ftp://h/x", "log:/x", "logs:", "/path", "http://h/#f", "http://h/a b"].map((one) => ({
+    ...["zaqar:", "trust+heat:", "ftp://h/x", "log:/x", "logs:", "/path", "http://h/#f"].map((one) => ({
       name: one,
       text: url(one),
       says: `7:16 E206 an alarm_url is ${URLS}`,
     })),
+    ...[
+      "http://h/a b",
+      "http://h/→",
+      "trust+http://h/?ü=1",
+      "http://h/a\\u0001",
+      "http://h/\\u007f",
+      "http://h/\\n",
+    ].map((one) => ({
+      name: `${one} as it is`,
+      text: url(one),
+      says: `7:16 E206 an alarm_url is ${URLS} | percent-encode what is no printable ASCII in its path or query: a space is %20`,
+    })),
+    ...["http://bücher.example/→", "http://h．example/x"].map((one) => ({
+      name: `${one}: its host`,
+      text: url(one),
+      says: `7:16 E206 an alarm_url is ${URLS} | write its host in ASCII: as punycode, xn--…`,
+    })),
+    {
+      name: "the same in a secret",
+      text: url("https://h/$" + "{env:TOKEN}"),
+      defaults: { environment: { TOKEN: "→" } },
+      says: `7:16 W006 with its secrets put in: an alarm_url is ${URLS} | percent-encode what is no printable ASCII in its path or query: a space is %20`,
+    },
     {
       name: "no URL as a bare action",
       text: action("mailto:ops"),
@@ -151,6 +174,7 @@ describe("where a receiver is", () => {
     const common = { ...webhook, clusterName: "shop", secrets: [] };
     expect(target(url("http://H:80/%7e?b=1&a=%2F"))).toEqual({ ...common, url: "http://H:80/%7e?b=1&a=%2F" });
     expect(target(url("trust+https://h/x"))).toEqual({ ...common, url: "https://h/x", trust: true });
+    expect(() => target(url("http://h/$" + "{env:TOKEN}"), { TOKEN: "→" })).toThrow(/alarm_url of receiver r must be/);
     expect(target(url("$" + "{env:TOKEN}"), { TOKEN: "TRUST+http://h/" })).toMatchObject({ trust: true });
     expect(target(words("type: log"))).toEqual({ kind: "log" });
     expect(target(url("TEST://x"))).toEqual({ kind: "test" });
@@ -158,6 +182,18 @@ describe("where a receiver is", () => {
       /alarm_url of receiver r must be/,
     );
     expect(() => target(url("$" + "{env:TOKEN}"), { TOKEN: "gopher://hush" })).not.toThrow(/hush/);
+  });
+
+  it("a host that a secret brings in is one of its secrets", () => {
+    const of = (written: string, TOKEN: string) => {
+      const found = target(url(written), { TOKEN });
+      return found?.kind === "webhook" ? found.secrets : undefined;
+    };
+    expect(of("https://$" + "{env:TOKEN}/x", "Hush.example")).toEqual(["Hush.example", "hush.example"]);
+    expect(of("$" + "{env:TOKEN}", "http://0x7f.1:80/x")).toEqual(["http://0x7f.1:80/x", "0x7f.1", "127.0.0.1"]);
+    expect(of("https://a.$" + "{env:TOKEN}:8/x", "hush")).toEqual(["hush", "a.hush"]);
+    expect(of("https://[$" + "{env:TOKEN}]:8/x", "fe80::00a")).toEqual(["fe80::00a", "fe80::a"]);
+    expect(of("https://h.example/$" + "{env:TOKEN}", "hush")).toEqual(["hush"]);
   });
 
   it.each([
@@ -241,10 +277,10 @@ describe("what it gets", () => {
     },
     {
       name: "secrets that nobody set",
-      text: ops('body: {a: "$' + '{env:NOBODY}"}\nlabels: {b: "$' + '{env:NOBODY}"}'),
+      text: ops('body: {a: "$' + '{env:NOBODY}"}\nheaders: {b: "$' + '{env:NOBODY}"}'),
       says: [
         "9:15 W006 the environment has no variable NOBODY | nothing can be sent to this receiver until it can be read",
-        "10:17 W006 the environment has no variable NOBODY | nothing can be sent to this receiver until it can be read",
+        "10:18 W006 the environment has no variable NOBODY | nothing can be sent to this receiver until it can be read",
       ],
     },
     {
@@ -314,8 +350,8 @@ describe("TLS", () => {
       ],
     },
     {
-      name: "where nothing is connected to",
-      text: words("type: log\ntls: {ca_file: /dev/null}"),
+      name: "where there is none",
+      text: words("alarm_url: http://h/\ntls: {ca_file: /dev/null}"),
       says: "8:20 E108 tls is said, but alarm_url is not https | remove one, or mend the other",
     },
     {
@@ -477,9 +513,69 @@ describe("mode and timeout", () => {
     },
     { name: "less than Senlin needs", text: senlin("timeout: 4.5"), says: SHORT("4.5") },
     { name: "enough", text: senlin("timeout: 5s") },
-    { name: "very long", text: senlin("timeout: 75s") },
+    { name: "as long as can be", text: senlin("timeout: 75s") },
+    {
+      name: "longer than anybody waits",
+      text: senlin("timeout: 24h"),
+      says: '9:14 E103 "timeout": a duration of at most 75 s is needed, not "24h" in receiver "r"',
+    },
+    {
+      name: "no longer than a connection may take",
+      text: ops("timeout: 5s"),
+      defaults: { connectTimeoutS: 5 },
+      says: "9:14 W008 a timeout of 5 s is not above notifier.connect_timeout, 5 s: an attempt may end before its connection stands | make it longer, or notifier.connect_timeout shorter",
+    },
+    { name: "longer than a connection may take", text: ops("timeout: 5.1s"), defaults: { connectTimeoutS: 5 } },
+    {
+      name: "neither as long as Senlin needs, nor as a connection may take",
+      text: senlin("timeout: 2"),
+      defaults: { connectTimeoutS: 5 },
+      says: SHORT("2"),
+    },
     { name: "short, and nobody scales", text: senlin("timeout: 2s\nclass: notice") },
     { name: "short, of somebody else", text: words('direction: out\nalarm_url: "http://h/"\ntimeout: 2s') },
+  ]);
+});
+
+describe("words without effect", () => {
+  const W004 = (at: string, message: string, hint = "remove it") => `${at} W004 ${message} | ${hint}`;
+  const secret = `{scheme: standard-webhooks, secret: whsec_${"A".repeat(43)}=}`;
+  table([
+    ...["type: log", 'alarm_url: "log:"', 'alarm_url: "test:"'].map((where) => ({
+      name: where,
+      text: words(
+        `${where}\ntimeout: 7s\nheaders: {A: b}\nsign: ${secret}\nbody: none\nkeep_alive: true\nlabels: {a: b}\ntls: {ca_file: /dev/null}`,
+      ),
+      says: ["timeout", "headers", "sign", "body", "keep_alive", "labels", "tls"].map((word, index) =>
+        W004(`${8 + index}:${7 + word.length}`, `receiver "r" sends nothing over the network: ${word} has no effect`),
+      ),
+    })),
+    ...["aodh", "none"].map((body) => ({
+      name: `labels with ${body}`,
+      text: ops(`body: ${body}\nlabels: {a: b}`),
+      says: W004("10:13", `the body of receiver "r" has no labels: labels has no effect`),
+    })),
+    {
+      name: "labels with a body of one's own",
+      text: ops("body: {a: b}\nlabels: {a: b}"),
+      says: W004("10:13", `the body of receiver "r" has no labels: labels has no effect`),
+    },
+    { name: "labels with alertmanager-v4", text: ops("body: alertmanager-v4\nlabels: {a: b}") },
+    {
+      name: "how long an action is tried",
+      text: senlin("max_age: 1h"),
+      says: W004(
+        "9:14",
+        'receiver "r" scales, and actions do not age: max_age has no effect',
+        "remove it, or set class: notice",
+      ),
+    },
+    { name: "how long a notice is tried, also in a log", text: words("type: log\nmax_age: 1h") },
+    {
+      name: "a header that no connection takes",
+      text: ops("headers: {Keep-Alive: timeout=5}"),
+      says: expect.stringContaining('E103 "Keep-Alive": this header is set by Tocsin') as string,
+    },
   ]);
 });
 
@@ -525,7 +621,7 @@ sign: {scheme: standard-webhooks, secret: "$${"{"}env:A}"}`);
     policy,
     environment: { A: "hush.example" },
   });
-  expect(diagnostics.map(({ code }) => code)).toEqual(["W006", "E216", "W006"]);
+  expect(diagnostics.map(({ code }) => code)).toEqual(["W006", "W004", "E216", "W006"]);
   expect(diagnostics.map(formatDiagnostic).join("\n")).not.toContain("hush");
   expect(problems(text, { A: "hush" }).join("\n")).not.toContain("hush");
 });

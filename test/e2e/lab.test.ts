@@ -14,7 +14,7 @@ it("the lab scales a real HAProxy out and in, and its record decides the same ag
   expect(out).toMatch(/^scale-in: [1-9]\d* delivered, [1-9]\d* effective$/m);
   expect(out).toMatch(/ 0 failed, \d+ s$/m);
 
-  const { ledger, store } = await openSqlite(join(folder.path, "data"), { lock: true });
+  const { ledger, store } = await openSqlite(join(folder.path, "data"));
   const inputs = await recordedInputs("lab", ledger, store);
   const log = await ledger.decisionLog("lab");
   expect(log.length).toBeGreaterThanOrEqual(10);

@@ -119,7 +119,7 @@ describe("the service on a real HAProxy", () => {
     await second.kill("SIGTERM");
     receiver.close();
 
-    const { ledger, store } = await openSqlite(join(folder.path, "data"), { lock: true });
+    const { ledger, store } = await openSqlite(join(folder.path, "data"));
     expect(replay("web", await recordedInputs("web", ledger, store))).toEqual(await ledger.decisionLog("web"));
     await store.close();
     await ledger.close();
@@ -145,7 +145,7 @@ describe("the service on a real HAProxy", () => {
     );
     answer();
     expect((await ended).code).toBe(0);
-    const { ledger, store } = await openSqlite(join(folder.path, "data"), { lock: true });
+    const { ledger, store } = await openSqlite(join(folder.path, "data"));
     expect(await ledger.deliveries({ limit: 10 })).toMatchObject([{ status: "delivered" }]);
     await store.close();
     await ledger.close();

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { fold } from "../../src/evaluator/fold.ts";
 import { heldBecause } from "../../src/evaluator/gates.ts";
-import { waitTicks } from "../../src/evaluator/retry.ts";
 import { loadCluster, saveCluster } from "../../src/evaluator/snapshot.ts";
 import type { Action } from "../../src/model/alarm.ts";
-import type { Input, Outcome } from "../../src/model/decision.ts";
+import type { Input } from "../../src/model/decision.ts";
 import { ends, Folded, holds, sends } from "../helpers/folded.ts";
 import { anAlarm, control, notice, theRules } from "../helpers/rules.ts";
 
@@ -43,35 +42,6 @@ describe("D1: what provably did not run", () => {
     folded.outcome("not_run", { retryAfterS: 90 });
     expect(sends(folded.ticks(8, { sessions: 9 }))).toEqual([]);
     expect(sends(folded.tick({ sessions: 9 }))).toEqual(["out"]);
-  });
-
-  it("the wait is what the receiver asked for, between 1 s and 5 min; ours is off by a fifth at the most", () => {
-    const { cluster } = calling();
-    const [delivery] = [...cluster.deliveries.values()];
-    cluster.intervalMs = 100;
-    const outcome: Outcome = { kind: "outcome", deliveryId: "", attempt: 1, outcome: "not_run", reason: "" };
-    const wait = (attempts: number, retryAfterS?: number, id = delivery!.id) =>
-      waitTicks(
-        cluster,
-        { ...outcome, ...(retryAfterS === undefined ? {} : { retryAfterS }) },
-        {
-          ...delivery!,
-          id,
-          attempts,
-        },
-      );
-    expect([0, 2, 300, 86_400, Infinity].map((seconds) => wait(1, seconds))).toEqual([10, 20, 3000, 3000, 3000]);
-    expect(wait(1, Number.NaN)).toBe(wait(1));
-    const ids = Array.from({ length: 2000 }, (_, index) => `msg_${index}`);
-    [1, 2, 5, 10, 20, 40, 60, 60].forEach((seconds, index) => {
-      const waits = ids.map((id) => wait(index + 1, undefined, id));
-      expect(Math.min(...waits)).toBeGreaterThanOrEqual(8 * seconds);
-      expect(Math.max(...waits)).toBeLessThanOrEqual(12 * seconds);
-      expect(new Set(waits).size).toBeGreaterThanOrEqual(Math.min(4 * seconds, 50));
-      // The same again: a replay waits as long.
-      expect(ids.map((id) => wait(index + 1, undefined, id))).toEqual(waits);
-    });
-    expect(wait(Number.MAX_SAFE_INTEGER)).toBeLessThanOrEqual(720);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ends, Folded, sends } from "../helpers/folded.ts";
-import { anAlarm, notice, withRule } from "../helpers/rules.ts";
+import { anAlarm, control, notice, withRule } from "../helpers/rules.ts";
 
 const told = (maxAgeS?: number) => ({
   ok: [notice("ops", maxAgeS)],
@@ -93,6 +93,76 @@ describe("D4: notices", () => {
     folded.outcome("not_run", { receiver: "down" });
     folded.outcome("accepted", { receiver: "up" });
     expect(sends(folded.tick({ sessions: 9 }))).toEqual(["down"]);
+  });
+});
+
+describe("whichever notice is the next, its receiver is left alone for as long as it asked", () => {
+  const alarms = [8, 5].map((threshold) => anAlarm({ name: `above ${threshold}`, threshold, actions: told(20) }));
+
+  /** One waits because the receiver asked for five minutes, another comes behind it. */
+  function asked(): Folded {
+    const folded = new Folded(alarms);
+    folded.tick({ sessions: 7 });
+    folded.outcome("accepted");
+    folded.outcome("not_run", { status: 429, retryAfterS: 300 });
+    folded.tick({ sessions: 9 });
+    expect(folded.cluster.notices.get("ops")).toHaveLength(2);
+    return folded;
+  }
+
+  it("the first expires", () => {
+    const folded = asked();
+    expect(ends(folded.tick({ sessions: 9 }))).toEqual([]);
+    const decisions = folded.tick({ sessions: 9 });
+    expect(ends(decisions)).toEqual(["expired"]);
+    expect(sends(decisions)).toEqual([]);
+  });
+
+  it("a person gives the first up", () => {
+    const folded = asked();
+    const [first] = folded.cluster.notices.get("ops")!;
+    const decisions = folded.input({ kind: "command", command: "drop", delivery: first!.delivery });
+    expect([ends(decisions), sends(decisions)]).toEqual([["dropped"], []]);
+  });
+
+  it("the alarm of the first is gone, or does not name it any more", () => {
+    const [above8, above5] = alarms;
+    const other = { ...above5!, actions: { ...told(20), alarm: [notice("pager")], ok: [] } };
+    for (const left of [[above8!], [above8!, other]]) {
+      const folded = asked();
+      const rules = { ...folded.cluster.rules!, alarms: left };
+      const decisions = folded.input({ kind: "command", command: "rules", rules });
+      expect([ends(decisions), sends(decisions)]).toEqual([["dropped"], []]);
+    }
+  });
+});
+
+describe("a waiting notice whose alarm does not name its receiver any more", () => {
+  const alarm = (actions: ReturnType<typeof told>) => anAlarm({ name: "a", actions });
+  const other = anAlarm({ name: "b", threshold: 100, actions: { ...told(), ok: [] } });
+
+  it.each([
+    { name: "is told by nobody", receiver: notice("pager") },
+    { name: "is called for scaling", receiver: control("ops", "out") },
+  ])("is dropped: the receiver $name", ({ receiver }) => {
+    const folded = new Folded([alarm(told()), other]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("not_run");
+    const rules = { ...folded.cluster.rules!, alarms: [alarm({ ...told(), ok: [], alarm: [receiver] }), other] };
+    const decisions = folded.input({ kind: "command", command: "rules", rules });
+    expect(decisions).toMatchObject([
+      { d: "end", end: "dropped", reason: "alarm a does not tell receiver ops any more" },
+    ]);
+    expect(sends(folded.ticks(3, { sessions: 9 }))).toEqual([]);
+  });
+
+  it("is sent where it is told of another state only", () => {
+    const folded = new Folded([alarm(told())]);
+    folded.tick({ sessions: 9 });
+    folded.outcome("not_run");
+    const rules = { ...folded.cluster.rules!, alarms: [alarm({ ...told(), alarm: [] })] };
+    folded.input({ kind: "command", command: "rules", rules });
+    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["ops"]);
   });
 });
 

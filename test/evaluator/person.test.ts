@@ -194,18 +194,19 @@ describe("a person's retry", () => {
 });
 
 describe("a person's drop", () => {
-  it("of a waiting notice: it ends, and the next goes", () => {
+  it("of a waiting notice: it ends, and the next goes when the receiver is not left alone any more", () => {
     const folded = telling(told(3600));
     folded.outcome("accepted");
     folded.tick({ sessions: 1 });
-    folded.outcome("not_run", { retryAfterS: 300 });
+    folded.outcome("not_run", { retryAfterS: 20 });
     folded.tick({ sessions: 9 });
     const decisions = folded.input({
       kind: "command",
       command: "drop",
       delivery: [...folded.ledger.values()].find(({ transition }) => transition === 2)!,
     });
-    expect(decisions).toMatchObject([{ d: "end", end: "dropped", reason: "dropped by a person" }, { d: "send" }]);
+    expect(decisions).toMatchObject([{ d: "end", end: "dropped", reason: "dropped by a person" }]);
+    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["ops"]);
   });
 
   it("of a waiting action: it is owed no more, and comes again with the next repeat", () => {

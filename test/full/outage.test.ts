@@ -158,7 +158,7 @@ describe("100 repeating alarms whose receivers are away for ten minutes", () => 
     async (outage) => {
       using folder = temporaryFolder();
       const world = new OutageWorld(isFull ? CLUSTERS : 25);
-      const { ledger, store } = await openSqlite(folder.path, { lock: true });
+      const { ledger, store } = await openSqlite(folder.path);
       await world.play(outage, { ledger, store });
       console.log(`outage, ${outage}, in SQLite: ${await verify(world, outage, ledger)}`);
       await store.close();

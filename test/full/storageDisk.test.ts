@@ -53,7 +53,7 @@ describe("R4: a disk without room", () => {
 
   it("the -wal stays small, however many commits there are", async () => {
     using folder = temporaryFolder();
-    const { ledger, store } = await openSqlite(folder.path, { lock: true });
+    const { ledger, store } = await openSqlite(folder.path);
     let largest = 0;
     for (let seq = 1; seq <= 2000; seq++) {
       const input = { kind: "start", number: seq, at: seq, intervalMs: 1000 } as const;
@@ -104,7 +104,7 @@ describe("a place that cannot be written ends the start with a sentence and exit
     writeSetUp(folder.path, config, {});
     mkdirSync(join(folder.path, "data"));
     if (isUsed) {
-      const { ledger, store } = await openSqlite(join(folder.path, "data"), { lock: true });
+      const { ledger, store } = await openSqlite(join(folder.path, "data"));
       await store.close();
       await ledger.close();
     }

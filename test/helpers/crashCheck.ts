@@ -40,7 +40,7 @@ interface Journal {
 
 /** Reads the record of a service that has ended, and compares. */
 export async function checkRecord(dataPath: string, posts: readonly Post[]): Promise<Verdict> {
-  const { ledger, store } = await openSqlite(dataPath, { lock: true });
+  const { ledger, store } = await openSqlite(dataPath);
   try {
     const all = await ledger.deliveries({ limit: 1_000_000 });
     const verdicts: Verdict[] = [];

@@ -90,7 +90,7 @@ log: {format: json}
   // Where that does not come, the record says more.
   await eventually("word that actions had no effect", () => runs.every(isOver) || undefined).catch(() => {});
   await service.kill("SIGTERM");
-  const { ledger, store } = await openSqlite(join(folder.path, "data"), { lock: true });
+  const { ledger, store } = await openSqlite(join(folder.path, "data"));
   for (const run of runs) {
     run.decisions = (await ledger.decisionLog(run.name)).map((line) => JSON.parse(line) as Decision);
     run.inputs = (await recordedInputs(run.name, ledger, store)).map(({ input }) => input);

@@ -44,18 +44,18 @@ export class LaneMonitor {
     const what = `${command} of ${receiver}, which is ${status}`;
     if (status === "delivered" || status === "shadow" || status === "claimed") this.#says(`not refused: ${what}`);
     if (command === "drop") {
-      if (told?.delivery === delivery.id && status === "waiting") told.outcome = "rejected";
+      // Whatever it was, it is not tried again; what may have run is settled all the same.
+      if (told?.delivery === delivery.id) Object.assign(told, { outcome: "rejected", asked: false });
       return;
     }
     if (!watched || !told || watched.state !== notification.current) {
       this.#says(`not refused: ${what}, its state is over`);
       return;
     }
-    if (status === "waiting") {
-      // What the action waits for otherwise is not waited for either.
-      for (const one of watched.told.values()) one.notBefore = Math.min(one.notBefore, this.#world.tick);
-      return;
-    }
+    // What the action waits for otherwise is not waited for either.
+    for (const one of watched.told.values()) one.notBefore = Math.min(one.notBefore, this.#world.tick);
+    if (status === "waiting") return;
+    if (told.delivery !== delivery.id) this.#says(`not refused: ${what}, another was called since`);
     if (told.outcome === "not_run" || told.outcome === "busy" || this.#outstanding?.told === told)
       this.#says(`not refused: ${what}, it is ${told.outcome}`);
     told.asked = true;
@@ -65,6 +65,12 @@ export class LaneMonitor {
   written(send: Send): void {
     if (this.#outstanding?.send !== send) this.#says(`written, but not under way: ${send.receiver}`);
     this.#gates(send, "written");
+    const { alarmId, current } = send.notification;
+    const alarm = this.#world.alarms.get(alarmId)?.alarm;
+    const action = alarm && controlOf(alarm, current).find(({ receiver }) => receiver === send.receiver);
+    if (this.#isShadow(send)) this.#says(`written, although in shadow: ${send.receiver}`);
+    if (!action) this.#says(`written, although the rule does not call it any more: ${send.receiver}`);
+    else if (action.direction !== send.direction) this.#says(`written ${send.direction}: ${send.receiver}`);
   }
 
   /** What is still owed although nothing that lasts holds it: receivers of alarms, and what they last said. */

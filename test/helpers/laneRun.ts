@@ -10,7 +10,7 @@ import { whyNotDeliver } from "../../src/evaluator/person.ts";
 import { ClusterRunner } from "../../src/evaluator/runner.ts";
 import { Sealer } from "../../src/evaluator/sealing.ts";
 import { silentLogger } from "../../src/lib/log.ts";
-import type { Alarm, ClusterRules } from "../../src/model/alarm.ts";
+import type { Action, Alarm, ClusterRules } from "../../src/model/alarm.ts";
 import type { Decision, Delivery, Input, Outcome } from "../../src/model/decision.ts";
 import type { MemberState } from "../../src/model/meters.ts";
 import { FakeClock } from "./fakeClock.ts";
@@ -181,7 +181,8 @@ export class LaneRun {
     else if (drawn < 0.6) this.#answer("busy");
     else if (drawn < 0.68) this.#answer("not_run", { status: 503 });
     else if (drawn < 0.75) this.#answer("not_run", { status: 503, retryAfterS: Math.floor(60 * random()) });
-    else if (drawn < 0.78) this.#answer("not_run", { status: 403 });
+    else if (drawn < 0.77) this.#answer("not_run", { status: 403 });
+    else if (drawn < 0.79) this.#told("not_run", { retryAfterS: 1 });
     else if (drawn < 0.9) this.#answer("uncertain");
     else this.#answer("rejected");
   }
@@ -249,11 +250,26 @@ export class LaneRun {
       return { ...one, repeatActions: !one.repeatActions };
     };
     let alarms = this.#rules.alarms.map((one, index) => (index === which ? change(one) : one));
+    if (drawn > 0.9) alarms = alarms.map((one, index) => (index === which ? withOtherReceivers(one, random) : one));
     if (drawn > 0.95 && alarms.length > 1) alarms = alarms.filter((_, index) => index !== which);
     const lane = drawn > 0.7 && drawn < 0.9 ? laneOf(random) : {};
     this.#rules = { ...this.#rules, ...lane, alarms };
     this.#input({ kind: "command", command: "rules", rules: this.#rules });
   }
+}
+
+/** A receiver of the alarm is called no more, or in shadow, or for another direction. */
+function withOtherReceivers(alarm: Alarm, random: () => number): Alarm {
+  const drawn = random();
+  const list = alarm.actions.alarm;
+  const which = Math.floor(list.length * random());
+  const changed = list.flatMap((one, index): Action[] => {
+    if (index !== which) return [one];
+    if (drawn < 0.3) return list.length > 1 ? [] : [one];
+    if (drawn < 0.6) return [{ ...one, shadow: true }];
+    return [{ ...one, direction: one.direction === "out" ? "in" : "out" }];
+  });
+  return { ...alarm, actions: { ...alarm.actions, alarm: changed } };
 }
 
 function withShadow({ shadow: _, ...alarm }: Alarm, shadow: boolean): Alarm {

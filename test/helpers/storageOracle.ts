@@ -23,14 +23,8 @@ export function readAll(folder: string): Opened {
   let metrics: ReturnType<typeof openMetrics> | undefined;
   try {
     try {
-      state = openState(folder, { lock: true, at: 0 });
-      metrics = openMetrics(folder, {
-        lock: true,
-        at: 0,
-        id: state.db.id,
-        isSuspect: state.isSuspect,
-        isUsed: state.isUsed,
-      });
+      state = openState(folder, 0);
+      metrics = openMetrics(folder, { at: 0, id: state.db.id, isUsed: state.isUsed });
     } catch (error) {
       return { refused: codeOf(error), damaged: state?.damaged ?? [], said };
     }

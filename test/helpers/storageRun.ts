@@ -41,7 +41,7 @@ export class StorageRun {
   number: number;
 
   static async start(folder: string, number: number, log: Logger = silentLogger): Promise<StorageRun> {
-    const backend = await openSqlite(folder, { lock: true, at: number * INTERVAL_MS });
+    const backend = await openSqlite(folder, { at: number * INTERVAL_MS });
     const run = new StorageRun(backend, number, log);
     await run.#evaluator.restore();
     const start = { kind: "start", number, at: number * INTERVAL_MS, intervalMs: INTERVAL_MS } as const;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { buildConnector } from "undici";
 import { Client } from "undici";
 import { describe, expect, it } from "vitest";
-import { splitUrl } from "../../src/notifier/request.ts";
+import { splitWebUrl } from "../../src/lib/webUrl.ts";
 import { CONFUSING_URLS, HOSTILE_URLS } from "../helpers/hostileUrls.ts";
 
 describe("what is judged is what is connected", () => {
@@ -19,7 +19,7 @@ describe("what is judged is what is connected", () => {
     return to;
   };
   const agree = async (url: string): Promise<boolean> => {
-    const split = splitUrl(url);
+    const split = splitWebUrl(url);
     if (!split) return false;
     const whole = new URL(url);
     const bare = whole.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -37,7 +37,7 @@ describe("what is judged is what is connected", () => {
     let split = 0;
     for (const url of HOSTILE_URLS) if (await agree(url.replace("PORT", "8080"))) split++;
     expect(split).toBeGreaterThanOrEqual(60);
-    for (const url of CONFUSING_URLS.slice(0, 9)) expect(splitUrl(url.replace("PORT", "8080")), url).toBeUndefined();
+    for (const url of CONFUSING_URLS.slice(0, 9)) expect(splitWebUrl(url.replace("PORT", "8080")), url).toBeUndefined();
   });
 
   it("of any text", async () => {

@@ -6,6 +6,8 @@ import type { Received } from "../helpers/receiver.ts";
 import { answerOf, rawReceiver } from "../helpers/receiver.ts";
 import { eventually } from "../helpers/sockets.ts";
 
+const SHOWN = "http://$" + "{env:HOST}/…";
+
 /** Knows how many timers run. */
 class CountingClock extends FakeClock {
   open = 0;
@@ -30,14 +32,15 @@ class CountingClock extends FakeClock {
 }
 
 /** A heartbeat whose log and health the test holds. */
-function setUp(url: string) {
+function setUp(url: string | (() => string)) {
   const clock = new CountingClock();
   const lines: string[] = [];
   const write = (text: string, fields: object = {}) => lines.push(`${text} ${JSON.stringify(fields)}`);
   const log: Logger = { debug: write, info: write, warn: write, error: write };
   const health = { is: true };
   const troubles = () => (health.is ? [] : ["web: no source answers"]);
-  const heartbeat = new Heartbeat({ url, clock, log, troubles, version: "1.2.3" });
+  const read = typeof url === "string" ? () => url : url;
+  const heartbeat = new Heartbeat({ url: read, shown: SHOWN, clock, log, troubles, version: "1.2.3" });
   return { clock, lines, health, heartbeat, [Symbol.asyncDispose]: () => heartbeat.stop() };
 }
 
@@ -117,9 +120,7 @@ describe("the rhythm", () => {
     expect(it.lines).toEqual([]);
     it.clock.advance(1);
     await calls(it, receiver.received, 1);
-    expect(it.lines).toEqual([
-      `heartbeat failed {"url":"http://127.0.0.1:${receiver.port}/…","reason":"no answer within 10000 ms"}`,
-    ]);
+    expect(it.lines).toEqual([`heartbeat failed {"url":"${SHOWN}","reason":"no answer within 10000 ms"}`]);
   });
 });
 
@@ -131,7 +132,7 @@ describe("a call that fails", () => {
     );
     await using it = setUp(`http://127.0.0.1:${receiver.port}/planted`);
     it.heartbeat.start();
-    const url = `{"url":"http://127.0.0.1:${receiver.port}/…"`;
+    const url = `{"url":"${SHOWN}"`;
     const told = [
       `heartbeat failed ${url},"reason":"answered 500"}`,
       undefined,
@@ -163,6 +164,33 @@ describe("a call that fails", () => {
     expect(it.lines).toEqual([]);
   });
 
-  it("a URL that is none is not shown", () =>
-    expect(() => setUp("planted")).toThrow("notifier.heartbeat_url is not a URL"));
+  it.each(["planted", "ftp://h/planted", "http://planted:planted@h/", "http://h/planted→"])(
+    "a URL that is none is not shown: %s",
+    async (url) => {
+      await using it = setUp(url);
+      it.heartbeat.start();
+      await eventually("its line", () => it.lines[0]);
+      expect(it.lines).toEqual([
+        `heartbeat failed {"url":"${SHOWN}","reason":"notifier.heartbeat_url is no http(s)://host[:port]/path"}`,
+      ]);
+    },
+  );
+
+  it("a secret that cannot be read is one, and is read again at the next", async () => {
+    await using receiver = await rawReceiver(answerOf(200));
+    let isThere = false;
+    await using it = setUp(() => {
+      if (!isThere) throw new Error("the environment has no variable HOST");
+      return `http://127.0.0.1:${receiver.port}/`;
+    });
+    it.heartbeat.start();
+    await eventually("its line", () => it.lines[0]);
+    isThere = true;
+    it.clock.advance(60_000);
+    await calls(it, receiver.received, 1);
+    expect(it.lines).toEqual([
+      `heartbeat failed {"url":"${SHOWN}","reason":"the environment has no variable HOST"}`,
+      `heartbeat works again {"url":"${SHOWN}"}`,
+    ]);
+  });
 });

@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
-import { parseHttpDate, rfc3339, systemClock } from "../../src/lib/clock.ts";
-import type { KeystoneCredentials, KeystoneOptions } from "../../src/notifier/keystone.ts";
+import { rfc3339, systemClock } from "../../src/lib/clock.ts";
+import type { KeystoneAccess, KeystoneCredentials, KeystoneOptions } from "../../src/notifier/keystone.ts";
 import { KeystoneTokens } from "../../src/notifier/keystone.ts";
 import { FakeClock } from "../helpers/fakeClock.ts";
 import { eventually } from "../helpers/sockets.ts";
@@ -54,12 +54,13 @@ const PASSWORD: KeystoneCredentials = {
   project: { name: "service", domain: { id: "default" } },
 };
 
-const tokens = (authUrl: string, options: Partial<KeystoneOptions> = {}) =>
+const SHOWN = "http://$" + "{env:KEYSTONE}/…";
+
+const tokens = (authUrl: string, options: Partial<KeystoneOptions> = {}, access: Partial<KeystoneAccess> = {}) =>
   new KeystoneTokens({
-    authUrl,
-    credentials: () => PASSWORD,
+    access: () => ({ authUrl, credentials: PASSWORD, ...access }),
+    shown: SHOWN,
     clock: systemClock,
-    parseDate: parseHttpDate,
     timeoutMs: 5000,
     ...options,
   });
@@ -93,17 +94,7 @@ describe("what is asked", () => {
       },
     },
     {
-      name: "a password without a project",
-      credentials: {
-        kind: "password",
-        user: { id: "u1" },
-        password: "p",
-        project: undefined,
-      } satisfies KeystoneCredentials,
-      auth: { identity: { methods: ["password"], password: { user: { id: "u1", password: "p" } } } },
-    },
-    {
-      name: "an application credential by its id",
+      name: "an application credential",
       credentials: {
         kind: "application_credential",
         credential: { id: "c1" },
@@ -111,23 +102,9 @@ describe("what is asked", () => {
       } satisfies KeystoneCredentials,
       auth: { identity: { methods: ["application_credential"], application_credential: { id: "c1", secret: "s" } } },
     },
-    {
-      name: "an application credential by its name",
-      credentials: {
-        kind: "application_credential",
-        credential: { name: "c", user: { id: "u1" } },
-        secret: "s",
-      } satisfies KeystoneCredentials,
-      auth: {
-        identity: {
-          methods: ["application_credential"],
-          application_credential: { name: "c", user: { id: "u1" }, secret: "s" },
-        },
-      },
-    },
   ])("$name", async ({ credentials, auth }) => {
     await using server = await keystone(issued(LATER));
-    expect(await tokens(server.url, { credentials: () => credentials }).token()).toBe("token-1");
+    expect(await tokens(server.url, {}, { credentials }).token()).toBe("token-1");
     expect(server.asked).toEqual([{ method: "POST", url: "/v3/auth/tokens?nocatalog", body: { auth } }]);
   });
 
@@ -144,15 +121,17 @@ describe("what is asked", () => {
     expect(server.asked[0]?.url).toBe(path);
   });
 
-  it("credentials are read again for each fetch", async () => {
-    await using server = await keystone(issued(LATER));
-    let password = "old";
-    const keeper = tokens(server.url, { credentials: () => ({ ...PASSWORD, password }) as KeystoneCredentials });
+  it("where it is and who asks is read again for each fetch", async () => {
+    await using first = await keystone(issued(LATER));
+    await using second = await keystone(issued(LATER));
+    const password = (own: string) => ({ ...PASSWORD, password: own }) as KeystoneCredentials;
+    let access: KeystoneAccess = { authUrl: first.url, credentials: password("old") };
+    const keeper = tokens("", { access: () => access });
     keeper.forget(await keeper.token());
-    password = "new";
+    access = { authUrl: second.url, credentials: password("new") };
     await keeper.token();
-    expect(JSON.stringify(server.asked[0]?.body)).toContain('"password":"old"');
-    expect(JSON.stringify(server.asked[1]?.body)).toContain('"password":"new"');
+    expect(JSON.stringify(first.asked.map(({ body }) => body))).toContain('"password":"old"');
+    expect(JSON.stringify(second.asked.map(({ body }) => body))).toContain('"password":"new"');
   });
 });
 
@@ -179,16 +158,23 @@ describe("what is kept", () => {
     expect([await keeper.token(), await keeper.token()]).toEqual(["token-1", "token-2"]);
   });
 
-  it("all who ask meanwhile share a fetch, and its failure", async () => {
+  it("all who ask meanwhile share a fetch, and its failure for five seconds", async () => {
+    const clock = new FakeClock();
     let fails = true;
     await using server = await keystone((response, number) =>
       fails ? response.writeHead(500).end() : issued(LATER)(response, number),
     );
-    const keeper = tokens(server.url);
+    const keeper = tokens(server.url, { clock });
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => keeper.token()));
     expect(results.map(({ status }) => status)).toEqual(Array(20).fill("rejected"));
     expect(server.asked).toHaveLength(1);
     fails = false;
+    clock.advance(4_999);
+    // A wall clock that steps neither shortens nor lengthens it.
+    clock.stepWall(3_600_000);
+    expect(await keeper.token().catch(String)).toBe(`Error: Keystone at ${SHOWN} answered 500`);
+    expect(server.asked).toHaveLength(1);
+    clock.advance(1);
     expect(new Set(await Promise.all(Array.from({ length: 20 }, () => keeper.token())))).toEqual(new Set(["token-2"]));
     expect(server.asked).toHaveLength(2);
   });
@@ -204,7 +190,7 @@ describe("what is kept", () => {
 });
 
 describe("errors name host and cause, and no secret", () => {
-  const shown = (url: string) => `Keystone at ${url}/…`;
+  const shown = `Keystone at ${SHOWN}`;
   it.each<{ name: string; answer: Answer; message: string }>([
     {
       name: "401",
@@ -255,7 +241,7 @@ describe("errors name host and cause, and no secret", () => {
   ])("$name", async ({ answer, message }) => {
     await using server = await keystone(answer);
     const failure = await tokens(`${server.url}/planted-path`).token().catch(String);
-    expect(failure).toBe(`Error: ${shown(server.url)}${message}`);
+    expect(failure).toBe(`Error: ${shown}${message}`);
     expect(server.asked).toHaveLength(1);
   });
 
@@ -265,25 +251,24 @@ describe("errors name host and cause, and no secret", () => {
     const failing = tokens(server.url, { clock }).token().catch(String);
     await eventually("the request", () => server.asked[0]);
     clock.advance(5000);
-    expect(await failing).toBe(`Error: ${shown(server.url)}: no answer within 5000 ms`);
+    expect(await failing).toBe(`Error: ${shown}: no answer within 5000 ms`);
   });
 
   it("nobody there", async () => {
     const server = await keystone(issued(LATER));
     await server[Symbol.asyncDispose]();
-    expect(await tokens(server.url).token().catch(String)).toBe(`Error: ${shown(server.url)}: no answer: ECONNREFUSED`);
+    expect(await tokens(server.url).token().catch(String)).toBe(`Error: ${shown}: no answer: ECONNREFUSED`);
   });
 
-  it("credentials that cannot be read", async () => {
-    await using server = await keystone(issued(LATER));
-    const credentials = () => {
+  it("what cannot be read", async () => {
+    const access = () => {
       throw new Error("cannot read /run/secrets/x");
     };
-    await expect(tokens(server.url, { credentials }).token()).rejects.toThrow("cannot read /run/secrets/x");
-    expect(server.asked).toHaveLength(0);
+    expect(await tokens("", { access }).token().catch(String)).toBe(`Error: ${shown}: cannot read /run/secrets/x`);
   });
 
-  it("a URL that is none is not shown", async () => {
-    expect(await tokens("planted").token().catch(String)).toBe("Error: notifier.keystone.auth_url is not a URL");
+  it.each(["planted", "ftp://planted/"])("a URL that is none is not shown: %s", async (url) => {
+    const message = `Error: ${shown}: notifier.keystone.auth_url is no http(s)://host[:port]/path`;
+    expect(await tokens(url).token().catch(String)).toBe(message);
   });
 });

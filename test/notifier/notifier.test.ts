@@ -9,7 +9,6 @@ import type { Notification, Outcome } from "../../src/model/decision.ts";
 import { meaningOfError, meaningOfStatus, retryAfterS } from "../../src/notifier/answer.ts";
 import type { NotifierOptions } from "../../src/notifier/notifier.ts";
 import { Notifier } from "../../src/notifier/notifier.ts";
-import { splitUrl } from "../../src/notifier/request.ts";
 import type { Dispatch, ReceiverTarget } from "../../src/ports.ts";
 import { aTarget } from "../helpers/posts.ts";
 import { answerOf, rawReceiver } from "../helpers/receiver.ts";
@@ -104,23 +103,6 @@ describe("the request, byte for byte", () => {
         '"reason_data": {"type": "threshold", "disposition": "outside", "count": 1, "most_recent": 29500.0}}',
     );
   });
-
-  it.each([
-    { url: "http://h:80/a?b", split: { origin: "http://h", hostname: "h", host: "h:80", path: "/a?b" } },
-    { url: "HTTP://Host", split: { origin: "http://host", hostname: "host", host: "Host", path: "/" } },
-    { url: "https://h?x=1", split: { origin: "https://h", hostname: "h", host: "h", path: "/?x=1" } },
-    {
-      url: "http://h/a/../b/%2e%3A",
-      split: { origin: "http://h", hostname: "h", host: "h", path: "/a/../b/%2e%3A" },
-    },
-    {
-      url: "http://0x7f.1:8/",
-      split: { origin: "http://127.0.0.1:8", hostname: "127.0.0.1", host: "0x7f.1:8", path: "/" },
-    },
-    { url: "http://user@h/", split: undefined },
-    { url: "ftp://h/", split: undefined },
-    { url: "http://h/a b", split: undefined },
-  ])("a URL is split without being rewritten: $url", ({ url, split }) => expect(splitUrl(url)).toEqual(split));
 
   it("the receiver's own headers go along", async () => {
     await using receiver = await rawReceiver(answerOf(200));

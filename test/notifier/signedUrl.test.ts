@@ -6,7 +6,7 @@
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { splitUrl } from "../../src/notifier/request.ts";
+import { splitWebUrl } from "../../src/lib/webUrl.ts";
 import { aTarget, sent } from "../helpers/posts.ts";
 import type { Received } from "../helpers/receiver.ts";
 import { answerOf, rawReceiver } from "../helpers/receiver.ts";
@@ -132,7 +132,7 @@ describe("a signed URL", () => {
     { url: "https://Heat.example:443?x=", host: "Heat.example:443", path: "/?x=" },
     { url: "HTTP://[::1]:080/", host: "[::1]:080", path: "/" },
   ])("$url keeps a port that goes without saying", ({ url, host, path }) => {
-    expect(splitUrl(url)).toMatchObject({ host, path });
+    expect(splitWebUrl(url)).toMatchObject({ host, path });
   });
 
   // The example of Amazon's documentation of signature version 2.

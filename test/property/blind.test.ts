@@ -163,8 +163,10 @@ describe("and is not lamed by it", () => {
         `liveness: sources=${sources} seed=${seed} rightful=${rightful.first} sent=${sent.first} share=${begun.toFixed(4)}; ` +
           `of their repeats ${sent.repeats}/${rightful.repeats} share=${repeated.toFixed(4)}`,
       );
-      expect(begun).toBeGreaterThanOrEqual(0.99);
-      expect(repeated).toBeGreaterThanOrEqual(0.9);
+      // One first in a hundred and one repeat in ten may be missed: of so few, three standard deviations more.
+      const most = (missable: number) => missable + 3 * Math.sqrt(missable);
+      expect(rightful.first - sent.first).toBeLessThanOrEqual(most(rightful.first / 100));
+      expect(rightful.repeats - sent.repeats).toBeLessThanOrEqual(most(rightful.repeats / 10));
     },
     600_000,
   );

@@ -234,7 +234,7 @@ describe("an explanation of the past is what the fold said then", () => {
 
   it("from SQLite", async () => {
     using folder = temporaryFolder();
-    const { ledger, store } = await openSqlite(folder.path, { lock: true });
+    const { ledger, store } = await openSqlite(folder.path);
     try {
       const live = await aDay();
       // The same record, copied: the simulation's turns are not the disk's.

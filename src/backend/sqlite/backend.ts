@@ -5,6 +5,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { messageOf, TocsinError } from "../../lib/errors.ts";
 import type { Commit, Ledger, SampleStore, TickRecord } from "../../ports.ts";
 import type { MetricsOptions } from "./openMetrics.ts";
+import { covered } from "./setAside.ts";
 import type { StateIsOpen } from "./stateWorker.ts";
 import { GroupWriter, WorkerClient } from "./worker.ts";
 
@@ -13,10 +14,13 @@ export interface SqliteBackend {
   readonly store: SampleStore;
   /** A sentence for each file that was damaged (`E305`): where it is now, and what is lost. */
   readonly damaged: readonly string[];
+  /** What went with them: the record and its series, or the series alone; `undefined`: nothing. */
+  readonly lost: "record" | "series" | undefined;
+  /** What protects from the loss is durable: until this is called, every start tells of it again. */
+  covered(): void;
 }
 
 export interface OpenOptions {
-  readonly lock: boolean;
   /** A storage worker has ended although nobody closed it: nothing can be recorded any more. */
   readonly onDeath?: (reason: string) => void;
   /** Now, epoch ms: names the folder that damaged files are moved to. */
@@ -27,26 +31,32 @@ export interface OpenOptions {
 export const DAMAGED_CODE = "E305";
 
 /**
- * Opens both databases. `lock` takes the folder for this process alone (rule R6); without it they are only to be
- * read. Damaged files are set aside, and new ones begun. Throws `E301` when the folder cannot be used, `E302` when a
- * file cannot be, `E303` when another process holds it, `E304` when another version made one.
+ * Opens both databases, for this process alone (rule R6). Damaged files are set aside, and new ones begun. Throws
+ * `E301` when the folder cannot be used, `E302` when a file cannot be, `E303` when another process holds it, `E304`
+ * when another version made one.
  */
-export async function openSqlite(folder: string, options: OpenOptions): Promise<SqliteBackend> {
+export async function openSqlite(folder: string, options: OpenOptions = {}): Promise<SqliteBackend> {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw new TocsinError("E301", `cannot write to the data folder ${folder}: ${messageOf(error)}`, { cause: error });
   }
-  const state = new WorkerClient("stateWorker", { folder, lock: options.lock }, options.onDeath);
+  const state = new WorkerClient("stateWorker", { folder }, options.onDeath);
   const metrics = new WorkerClient("metricsWorker", { folder }, options.onDeath);
-  const { lock, at = systemClock.now() } = options;
+  const { at = systemClock.now() } = options;
   try {
     // The lock first: nobody may touch a folder that another process holds.
     const { damaged, ...record } = (await state.call("open", at)) as StateIsOpen;
-    const own: MetricsOptions = { lock, at, ...record };
+    const own: MetricsOptions = { at, ...record };
     const more = (await metrics.call("open", own)) as readonly string[];
-    return { ledger: ledgerOver(state), store: storeOver(metrics), damaged: [...damaged, ...more] };
+    return {
+      ledger: ledgerOver(state),
+      store: storeOver(metrics),
+      damaged: [...damaged, ...more],
+      lost: damaged.length > 0 ? "record" : more.length > 0 ? "series" : undefined,
+      covered: () => covered(folder),
+    };
   } catch (error) {
     await Promise.allSettled([state.close(), metrics.close()]);
     if (error instanceof TocsinError) throw error;
@@ -74,7 +84,8 @@ function ledgerOver(worker: WorkerClient): Ledger {
 }
 
 function storeOver(worker: WorkerClient): SampleStore {
-  const puts = new GroupWriter<TickRecord>((group) => worker.call("put", group) as Promise<(string | null)[]>);
+  // A tick that is stored after one that is not would look like commits that are gone.
+  const puts = new GroupWriter<TickRecord>((group) => worker.call("put", group) as Promise<(string | null)[]>, true);
   return {
     put: (record) => puts.add(record),
     ticks: (clusterId, after, limit) =>

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { messageOf } from "../../lib/errors.ts";
 import { METERS } from "../../model/meters.ts";
 import type { SealedTick } from "../../model/tick.ts";
 import type { StoredBaseline, TickRecord } from "../../ports.ts";
@@ -10,7 +11,7 @@ import type { MetricsTable } from "./metricsSchema.ts";
 import { METRICS_SCHEMA } from "./metricsSchema.ts";
 import { ensureSchema } from "./schema.ts";
 import type { Sums } from "./sums.ts";
-import { damagedRead } from "./sums.ts";
+import { damagedRead, damageIn } from "./sums.ts";
 
 /** Identifiers cannot be bound; meter names are our own, and quoted all the same. */
 function quoted(meter: string): string {
@@ -26,11 +27,13 @@ export class MetricsDb {
   readonly #sums: Sums<MetricsTable>;
   readonly #ids = new Map<string, number>();
   #newestId = 0;
+  readonly #onDamage: () => void;
   readonly #putTick: StatementSync;
   readonly #putBaseline: StatementSync;
 
-  /** `id`: of the record that its ticks belong to. */
-  constructor(folder: string, id: string) {
+  /** `id`: of the record that its ticks belong to. `onDamage`: a write met damaged data; a read throws `E306`. */
+  constructor(folder: string, id: string, onDamage: () => void = () => {}) {
+    this.#onDamage = onDamage;
     const file = join(folder, "metrics.db");
     this.#db = openDatabase(file, [
       "journal_mode=WAL",
@@ -74,9 +77,10 @@ export class MetricsDb {
       });
       return records.map(() => null);
     } catch (error) {
+      const damage = damageIn(error);
+      if (damage) this.#onDamage();
       this.#readIds();
-      const reason = error instanceof Error ? error.message : String(error);
-      return records.map(() => reason);
+      return records.map(() => messageOf(damage ?? error));
     }
   }
 
@@ -84,9 +88,9 @@ export class MetricsDb {
     const id = this.#ids.get(clusterId) ?? this.#newId(clusterId);
     const { sources, members, servers } = tick;
     const detail = JSON.stringify({ sources, members, servers });
-    const meters = BY_NAME.map((name) => [name, orNull(tick.values[name])] as const);
-    const sum = this.#sums.of("tick", [tick.number, id, seq, tick.at, detail], meters);
-    this.#putTick.run(tick.number, id, seq, tick.at, detail, sum, ...meters.map(([, value]) => value));
+    const meters = BY_NAME.map((name) => orNull(tick.values[name]));
+    const sum = this.#sums.of("tick", [tick.number, id, seq, tick.at, detail], BY_NAME, meters);
+    this.#putTick.run(tick.number, id, seq, tick.at, detail, sum, ...meters);
     for (const [source, baseline] of Object.entries(baselines))
       this.#putBaseline.run(...this.#sums.sealed("baseline", id, source, seq, JSON.stringify(baseline)));
   }

@@ -25,5 +25,6 @@ export const METRICS_SCHEMA: Schema<MetricsTable> = {
     baseline: ["cluster", "source", "seq", "doc"],
   },
   needed: ["cluster", "baseline"],
+  newest: ["tick", "ORDER BY number DESC LIMIT 10000"],
   upgrade: ["cluster", "tick", "baseline"].map((table) => `${table} ADD COLUMN sum INTEGER NOT NULL DEFAULT 0`),
 };

@@ -5,16 +5,14 @@ import { hasContent } from "./database.ts";
 import { examine, type Found } from "./examine.ts";
 import { lockFolder } from "./lock.ts";
 import { type Mark, readMark } from "./mark.ts";
-import { isSuspect, setAside, suspect, trust } from "./setAside.ts";
+import { isLost, isSuspect, setAside, suspect, trust } from "./setAside.ts";
 import { StateDb } from "./stateDb.ts";
 import { STATE_SCHEMA } from "./stateSchema.ts";
 
 export interface OpenedState {
   readonly db: StateDb;
-  /** One sentence for each file that was set aside. */
+  /** A sentence when it was set aside, now or by a start that did not last. */
   readonly damaged: readonly string[];
-  /** The machine went down while the file was in use. */
-  readonly isSuspect: boolean;
   /** Something has been committed. */
   readonly isUsed: boolean;
   close(): void;
@@ -24,24 +22,24 @@ export interface OpenedState {
  * Opens the record. Throws `E303` when another process holds the folder, `E304` for a file of another version.
  * `at`: now, epoch ms.
  */
-export function openState(folder: string, options: { readonly lock: boolean; readonly at: number }): OpenedState {
-  if (!options.lock) {
-    const db = new StateDb(folder, { keepsMark: false });
-    return { db, damaged: [], isSuspect: false, isUsed: false, close: () => db.close() };
-  }
+export function openState(folder: string, at: number): OpenedState {
   const lock = lockFolder(folder);
   try {
     const mark = readMark(folder);
+    // Every decision follows from it: where there is a doubt, all of it is looked at.
     const doubtful = isSuspect(folder, "state") || mark?.isClean === false;
     const reason = damageOf(examine(join(folder, "state.db"), STATE_SCHEMA, doubtful), mark, folder);
-    const damaged = reason === undefined ? [] : [setStateAside(folder, reason, options.at)];
+    const damaged: string[] = [];
+    if (reason !== undefined) damaged.push(setStateAside(folder, reason, at));
+    else if (isLost(folder, "state"))
+      damaged.push(`state.db was set aside by a start that ended before scaling was paused. ${HELD}`);
     trust(folder, "state");
-    const db = new StateDb(folder, { keepsMark: true, onDamage: () => suspect(folder, "state") });
+    const db = new StateDb(folder, () => suspect(folder, "state"));
     const close = () => {
       db.close();
       lock.close();
     };
-    return { db, damaged, isSuspect: mark?.isClean === false, isUsed: db.commits > 0, close };
+    return { db, damaged, isUsed: db.commits > 0, close };
   } catch (error) {
     lock.close();
     throw error;
@@ -71,6 +69,9 @@ function setStateAside(folder: string, reason: string, at: number): string {
   return (
     `state.db is damaged (${reason}): ${where}; new files are begun. Lost to the service: the states of alarms (all ` +
     "begin at insufficient data), what the lanes were doing (an action under way may be asked for again), notices " +
-    "not yet sent, history and series"
+    "not yet sent, pauses by people, which sources there are or were forgotten (a silent one is waited for only " +
+    `where expect is set), history and series. ${HELD}`
   );
 }
+
+const HELD = 'No cluster is scaled in until "tocsin resume CLUSTER --direction in"';

@@ -16,6 +16,8 @@ export interface Schema<Table extends string = string> {
   readonly columns: Readonly<Record<Table, readonly string[]>>;
   /** Rows without which the service cannot begin. */
   readonly needed: readonly Table[];
+  /** And the newest of a table that grows: what follows its name in a select. */
+  readonly newest?: readonly [table: Table, rest: string];
   /** Columns that the version before lacks. */
   readonly upgrade: readonly string[];
 }
@@ -31,6 +33,12 @@ export function readMeta(database: DatabaseSync): Meta {
   const rows = database.prepare("SELECT k, v FROM meta").all();
   const of = (key: string) => rows.find(({ k }) => k === key)?.v;
   return { version: of("schema_version"), id: of("id"), shape: of("shape") };
+}
+
+/** How many commits a file of the schema holds; 0 where it counts none. */
+export function commitsIn(database: DatabaseSync, { columns }: Schema): number {
+  if (!columns.cluster?.includes("commits")) return 0;
+  return Number(database.prepare("SELECT coalesce(max(commits), 0) AS n FROM cluster").get()?.n);
 }
 
 /** Sum over the version and the texts that made the tables and indexes. */

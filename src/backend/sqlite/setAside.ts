@@ -9,9 +9,12 @@ export type FileName = "state" | "metrics";
 
 /**
  * Moves databases, with all that belongs to them, into a folder of their own, and returns in words where they are.
+ * The first of them is the one that is damaged, and is `isLost` from before anything is moved until that is `covered`.
  * `at`: now, epoch ms.
  */
-export function setAside(folder: string, names: readonly FileName[], at: number): string {
+export function setAside(folder: string, names: readonly [FileName, ...FileName[]], at: number): string {
+  // A start that ends before scaling is paused, however it ends, must not leave a folder that looks like a new one.
+  writeFileSync(flagOf(folder, names[0], "lost"), "", { mode: 0o600 });
   const files = names.flatMap((name) => [
     ...["", "-wal", "-shm", "-journal"].map((end) => `${name}.db${end}`),
     ...(name === "state" ? [MARK_FILE] : []),
@@ -33,23 +36,33 @@ function newFolder(path: string): string {
   }
 }
 
-function suspectFile(folder: string, name: FileName): string {
-  return join(folder, `${name}.suspect`);
+function flagOf(folder: string, name: FileName, flag: "suspect" | "lost"): string {
+  return join(folder, `${name}.${flag}`);
 }
 
-/** Damage was met while the file was in use: the next start looks at all of it, however large it is. */
+/** Whether a file was set aside and what protects from it is not durable yet. */
+export function isLost(folder: string, name: FileName): boolean {
+  return existsSync(flagOf(folder, name, "lost"));
+}
+
+/** What protects from the loss is durable. */
+export function covered(folder: string): void {
+  for (const name of ["state", "metrics"] as const) rmSync(flagOf(folder, name, "lost"), { force: true });
+}
+
+/** Damage was met while the file was in use: the next start does not take it as it is, however large it is. */
 export function suspect(folder: string, name: FileName): void {
   try {
-    writeFileSync(suspectFile(folder, name), "", { mode: 0o600 });
+    writeFileSync(flagOf(folder, name, "suspect"), "", { mode: 0o600 });
   } catch {
     // Then the next start sees what it sees.
   }
 }
 
 export function isSuspect(folder: string, name: FileName): boolean {
-  return existsSync(suspectFile(folder, name));
+  return existsSync(flagOf(folder, name, "suspect"));
 }
 
 export function trust(folder: string, name: FileName): void {
-  rmSync(suspectFile(folder, name), { force: true });
+  rmSync(flagOf(folder, name, "suspect"), { force: true });
 }

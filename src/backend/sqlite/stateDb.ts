@@ -18,7 +18,7 @@ import type {
 import { aboutOf } from "../about.ts";
 import { asInteger, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 import { MarkWriter } from "./mark.ts";
-import { ensureSchema } from "./schema.ts";
+import { commitsIn, ensureSchema } from "./schema.ts";
 import type { StateTable } from "./stateSchema.ts";
 import { STATE_SCHEMA } from "./stateSchema.ts";
 import type { Sums, Value } from "./sums.ts";
@@ -29,18 +29,14 @@ export class StateDb {
   readonly id: string;
   readonly #db: DatabaseSync;
   readonly #sums: Sums<StateTable>;
-  readonly #mark: MarkWriter | undefined;
+  readonly #mark: MarkWriter;
   readonly #onDamage: () => void;
   readonly #put: Readonly<Record<StateTable, StatementSync>>;
   readonly #deliveryOf: StatementSync;
   #commits: number;
 
-  /**
-   * `keepsMark`: it is the service's own and not opened beside it, for reading. `onDamage`: a commit met damaged data;
-   * a read that does throws `E306`.
-   */
-  constructor(folder: string, options: { readonly keepsMark: boolean; readonly onDamage?: () => void }) {
-    const { keepsMark, onDamage = () => {} } = options;
+  /** `onDamage`: a commit met damaged data; a read that does throws `E306`. */
+  constructor(folder: string, onDamage: () => void = () => {}) {
     this.#onDamage = onDamage;
     const file = join(folder, "state.db");
     this.#db = openDatabase(file, [
@@ -52,8 +48,8 @@ export class StateDb {
     const { id, sums } = ensureSchema(this.#db, file, STATE_SCHEMA);
     this.id = id;
     this.#sums = sums;
-    this.#commits = Number(this.#db.prepare("SELECT coalesce(max(commits), 0) AS n FROM cluster").get()?.n);
-    this.#mark = keepsMark ? new MarkWriter(folder, id, this.#commits) : undefined;
+    this.#commits = commitsIn(this.#db, STATE_SCHEMA);
+    this.#mark = new MarkWriter(folder, id, this.#commits);
     this.#deliveryOf = this.#db.prepare("SELECT * FROM delivery WHERE id = ?");
     const put = (table: StateTable, conflict = "", insert = "INSERT OR REPLACE") => {
       const names = [...STATE_SCHEMA.columns[table], "sum"];
@@ -94,7 +90,7 @@ export class StateDb {
       }
       return commits.flatMap((commit) => this.commit([commit]));
     }
-    this.#mark?.write(this.#commits);
+    this.#mark.write(this.#commits);
     return commits.map(() => null);
   }
 
@@ -222,7 +218,7 @@ export class StateDb {
 
   close(): void {
     this.#db.close();
-    this.#mark?.close();
+    this.#mark.close();
   }
 }
 

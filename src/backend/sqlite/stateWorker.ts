@@ -5,16 +5,16 @@ import { openState } from "./openState.ts";
 import { serve } from "./serve.ts";
 import { suspect } from "./setAside.ts";
 
-const { folder, lock } = workerData as { folder: string; lock: boolean };
+const { folder } = workerData as { folder: string };
 
 /** What the service is told when the record is open. */
-export type StateIsOpen = Pick<OpenedState, "damaged" | "isSuspect" | "isUsed"> & { readonly id: string };
+export type StateIsOpen = Pick<OpenedState, "damaged" | "isUsed"> & { readonly id: string };
 
 serve(
   (at: number) => {
-    const { db, damaged, isSuspect, isUsed, close } = openState(folder, { lock, at });
+    const { db, damaged, isUsed, close } = openState(folder, at);
     return {
-      open: (): StateIsOpen => ({ id: db.id, damaged, isSuspect, isUsed }),
+      open: (): StateIsOpen => ({ id: db.id, damaged, isUsed }),
       commit: (commits: readonly Commit[]) => db.commit(commits),
       load: () => db.load(),
       ticks: (clusterId: string, after: number, limit?: number) => db.ticks(clusterId, after, limit),

@@ -7,12 +7,17 @@ import { TocsinError } from "../../lib/errors.ts";
 type Row = Readonly<Record<string, unknown>>;
 export type Value = string | number | null;
 
-/** A value by the name of its column. */
-type Named = readonly (readonly [name: string, value: unknown])[];
+/** The columns of a table: those of the schema in its order, and what it has besides, by name. */
+interface Split {
+  readonly own: readonly string[];
+  readonly others: readonly string[];
+}
 
 export class Sums<Table extends string> {
   readonly #columns: Readonly<Record<Table, readonly string[]>>;
   readonly #seed: number;
+  /** A table keeps its columns while it is read: they are told apart once, and not for each row. */
+  readonly #splits = new Map<Table, Split>();
 
   /**
    * `columns` are what the rows' sums are over, in order; after them come all others that have a value, by name, for a
@@ -23,16 +28,25 @@ export class Sums<Table extends string> {
     this.#seed = crc32(id);
   }
 
-  /** The sum of a row, of values that are null where there is none. `others` are numbers, in order of name. */
-  of(table: Table, values: readonly unknown[], others: Named = []): number {
+  /**
+   * The sum of a row, of values that are null where there is none. `others` are the names of more columns, in order,
+   * and `theirs` what these hold: numbers.
+   */
+  of(
+    table: Table,
+    values: readonly unknown[],
+    others: readonly string[] = [],
+    theirs: readonly unknown[] = [],
+  ): number {
     let text: string = table;
     for (const value of values) text += `\0${value ?? ""}`;
     if (others.length === 0) return crc32(text, this.#seed);
     const numbers = new Float64Array(others.length);
     let count = 0;
-    for (const [name, value] of others) {
+    for (let at = 0; at < others.length; at++) {
+      const value = theirs[at];
       if (value === null) continue;
-      text += `\0${name}`;
+      text += `\0${others[at]}`;
       // SQLite does not keep the sign of zero.
       numbers[count++] = typeof value === "number" ? value + 0 : Number.NaN;
     }
@@ -45,11 +59,16 @@ export class Sums<Table extends string> {
   }
 
   isIntact(table: Table, row: Row): boolean {
-    const columns = this.#columns[table];
-    const values = columns.map((name) => row[name]);
-    const isWide = Object.keys(row).length > columns.length + 1;
-    const others = isWide ? Object.entries(row).filter(([name]) => name !== "sum" && !columns.includes(name)) : [];
-    return row.sum === this.of(table, values, others.sort(byName));
+    const { own, others } = this.#splits.get(table) ?? this.#split(table, Object.keys(row));
+    const at = (name: string) => row[name];
+    return row.sum === this.of(table, own.map(at), others, others.map(at));
+  }
+
+  #split(table: Table, names: readonly string[]): Split {
+    const own = this.#columns[table];
+    const split = { own, others: names.filter((name) => name !== "sum" && !own.includes(name)).sort() };
+    this.#splits.set(table, split);
+    return split;
   }
 
   /** The row itself. Throws `E306` when it is not what was written. */
@@ -71,43 +90,30 @@ export class Sums<Table extends string> {
     return row && this.verified(table, row);
   }
 
-  /** The first table that has damaged rows, and how many; `undefined`: all of these are intact. */
-  damage(database: DatabaseSync, tables: readonly Table[]): string | undefined {
-    for (const table of tables) {
-      let damaged = 0;
-      for (const row of database.prepare(`SELECT * FROM "${table}"`).iterate()) {
-        if (!this.isIntact(table, row)) damaged++;
-      }
-      if (damaged > 0) return `${damaged} ${damaged === 1 ? "row" : "rows"} of ${table} not as written`;
+  /** How many rows of a table are damaged; `undefined`: none. `rest` follows its name: which rows are looked at. */
+  damage(database: DatabaseSync, table: Table, rest = ""): string | undefined {
+    let damaged = 0;
+    for (const row of database.prepare(`SELECT * FROM "${table}" ${rest}`).iterate()) {
+      if (!this.isIntact(table, row)) damaged++;
     }
-    return undefined;
+    return damaged > 0 ? `${damaged} ${damaged === 1 ? "row" : "rows"} of ${table} not as written` : undefined;
   }
 
   /** Gives every row its sum. */
   sealAll(database: DatabaseSync): void {
     for (const table of Object.keys(this.#columns) as Table[]) {
-      const columns = this.#columns[table];
-      const others = database
-        .prepare(`PRAGMA table_info("${table}")`)
-        .all()
-        .map(({ name }) => String(name))
-        .filter((name) => name !== "sum" && !columns.includes(name))
-        .sort();
-      database.function(`sum_of_${table}`, { varargs: true }, (...values) =>
-        this.of(
-          table,
-          values.slice(0, columns.length),
-          others.map((name, at) => [name, values[columns.length + at]]),
-        ),
+      const present = database.prepare(`PRAGMA table_info("${table}")`).all();
+      const { own, others } = this.#split(
+        table,
+        present.map(({ name }) => String(name)),
       );
-      const names = [...columns, ...others].map((name) => `"${name}"`);
+      database.function(`sum_of_${table}`, { varargs: true }, (...values) =>
+        this.of(table, values.slice(0, own.length), others, values.slice(own.length)),
+      );
+      const names = [...own, ...others].map((name) => `"${name}"`);
       database.exec(`UPDATE "${table}" SET sum = sum_of_${table}(${names})`);
     }
   }
-}
-
-function byName([a]: Named[number], [b]: Named[number]): number {
-  return a < b ? -1 : 1;
 }
 
 /** What damaged data made something throw, as the `E306` that it is; `undefined`: it was something else. */

@@ -78,12 +78,17 @@ export class WorkerClient {
 /** Writes in groups: at once when nothing is under way, else all that came meanwhile as the next group. */
 export class GroupWriter<T> {
   readonly #write: (items: readonly T[]) => Promise<readonly (string | null)[]>;
+  readonly #isOrdered: boolean;
   #queue: { item: T; resolve: () => void; reject: (error: Error) => void }[] = [];
   #writing = false;
 
-  /** `write` answers with an error's text, or null, for each item. */
-  constructor(write: (items: readonly T[]) => Promise<readonly (string | null)[]>) {
+  /**
+   * `write` answers with an error's text, or null, for each item. `isOrdered`: nothing is written before what came
+   * earlier, so that what waits behind a failure fails with it.
+   */
+  constructor(write: (items: readonly T[]) => Promise<readonly (string | null)[]>, isOrdered = false) {
     this.#write = write;
+    this.#isOrdered = isOrdered;
   }
 
   /** Resolves when the item is written. */
@@ -100,16 +105,22 @@ export class GroupWriter<T> {
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0);
+      let failed: Error | undefined;
       try {
         const errors = await this.#write(group.map(({ item }) => item));
         group.forEach(({ resolve, reject }, at) => {
           const error = errors[at];
           if (error === null || error === undefined) resolve();
-          else reject(new Error(error));
+          else {
+            failed = new Error(error);
+            reject(failed);
+          }
         });
       } catch (error) {
-        for (const { reject } of group) reject(error as Error);
+        failed = error as Error;
+        for (const { reject } of group) reject(failed);
       }
+      if (failed && this.#isOrdered) for (const { reject } of this.#queue.splice(0)) reject(failed);
     }
     this.#writing = false;
   }
