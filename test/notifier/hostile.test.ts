@@ -101,7 +101,7 @@ function sendOf(decisions: readonly Decision[]): Extract<Decision, { d: "send" }
 
 const rows: string[] = [];
 afterAll(() => {
-  console.log(`${"behaviour".padEnd(28)}${"class".padEnd(9)}${"attempts".padEnd(10)}${"end".padEnd(11)}others' p99`);
+  console.log(`${"behaviour".padEnd(32)}${"class".padEnd(9)}${"attempts".padEnd(10)}${"end".padEnd(11)}others' p99`);
   console.log(rows.sort().join("\n"));
 });
 
@@ -128,7 +128,7 @@ async function playBoth(name: string, url: string, options: Options = {}): Promi
   const p99 = tookMs[Math.ceil(tookMs.length * 0.99) - 1] ?? Number.NaN;
   for (const [of, { attempts, end }] of [["control", asControl] as const, ["notice", asNotice] as const]) {
     const tries = end === "waiting" ? `${attempts}…` : String(attempts);
-    rows.push(`${name.padEnd(28)}${of.padEnd(9)}${tries.padEnd(10)}${end.padEnd(11)}${p99.toFixed(1)} ms`);
+    rows.push(`${name.padEnd(32)}${of.padEnd(9)}${tries.padEnd(10)}${end.padEnd(11)}${p99.toFixed(1)} ms`);
   }
   await both.notifier.stop(0);
   return { control: asControl, notice: asNotice };
