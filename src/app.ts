@@ -24,10 +24,11 @@ import { VERSION } from "./lib/version.ts";
 import type { Decision, Start } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
 import { createHeartbeat, createNotifier } from "./outgoing.ts";
-import type { Clock, Ledger, Logger, SampleStore, ServiceView } from "./ports.ts";
+import type { Clock, Ledger, Logger, SampleStore } from "./ports.ts";
 import { receiversOf } from "./receiverTests.ts";
 import { explain } from "./replay/explain.ts";
 import { rowsOf, ruleApplier } from "./ruleChanges.ts";
+import type { ServiceView } from "./serviceView.ts";
 import { alarmView, clusterView, metricViews } from "./views.ts";
 
 export interface AppOptions {

@@ -4,7 +4,8 @@ import type { ClusterState } from "./evaluator/cluster.ts";
 import { wasDone, whyNotDeliver } from "./evaluator/person.ts";
 import { TocsinError } from "./lib/errors.ts";
 import type { Command, Delivery } from "./model/decision.ts";
-import type { DeliveryRecord, Ledger, ServiceView } from "./ports.ts";
+import type { DeliveryRecord, Ledger } from "./ports.ts";
+import type { ServiceView } from "./serviceView.ts";
 import { deliveryDetail, deliveryView, NEED_A_PERSON } from "./views.ts";
 
 export interface DeliveriesOptions {

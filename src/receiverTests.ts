@@ -9,18 +9,8 @@ import { maskedTarget } from "./config/receiverUrl.ts";
 import type { AddressPolicy } from "./lib/addressPolicy.ts";
 import { messageOf, systemCode, TocsinError } from "./lib/errors.ts";
 import { masked, secretsOf } from "./notifier/masking.ts";
-import type {
-  Clock,
-  ClusterView,
-  Dispatch,
-  ReceiverDirectory,
-  ReceiverTarget,
-  ReceiverTest,
-  ReceiverView,
-  ServiceView,
-  TestOutcome,
-  WebhookTarget,
-} from "./ports.ts";
+import type { Clock, Dispatch, ReceiverDirectory, ReceiverTarget, WebhookTarget } from "./ports.ts";
+import type { ClusterView, ReceiverTest, ReceiverView, ServiceView, TestOutcome } from "./serviceView.ts";
 
 type Headers = Readonly<Record<string, string>>;
 

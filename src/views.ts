@@ -11,15 +11,8 @@ import { leavesOf } from "./model/alarm.ts";
 import type { Delivery, Outcome } from "./model/decision.ts";
 import { METERS, meterNamed, meterType } from "./model/meters.ts";
 import { thresholdView } from "./model/ruleView.ts";
-import type {
-  AlarmView,
-  AttemptView,
-  ClusterView,
-  DeliveryDetail,
-  DeliveryRecord,
-  DeliveryView,
-  MetricView,
-} from "./ports.ts";
+import type { DeliveryRecord } from "./ports.ts";
+import type { AlarmView, AttemptView, ClusterView, DeliveryDetail, DeliveryView, MetricView } from "./serviceView.ts";
 
 export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
   const { alarm: rule, verdict } = alarm;

@@ -6,6 +6,7 @@ import { TocsinError } from "../src/lib/errors.ts";
 import type { Delivery, Outcome } from "../src/model/decision.ts";
 import type { Ledger } from "../src/ports.ts";
 import { Folded } from "./helpers/folded.ts";
+import { aNotification } from "./helpers/posts.ts";
 import { anAlarm, control, notice } from "./helpers/rules.ts";
 
 const ID = "msg_e6ffba58-fc74-53b5-9182-d85398bf5530";
@@ -23,15 +24,7 @@ const delivery = (own: Partial<Delivery> = {}): Delivery => ({
   status: "dead",
   attempts: 2,
   reason: "no connection: ECONNREFUSED",
-  notification: {
-    alarmName: "busy",
-    alarmId: "id-busy",
-    severity: "low",
-    previous: "ok",
-    current: "alarm",
-    reason: "Transition to alarm",
-    reasonData: { type: "threshold", disposition: "outside", count: 1, mostRecent: 9 },
-  },
+  notification: aNotification({ alarmId: "id-busy" }),
   ...own,
 });
 

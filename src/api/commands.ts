@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { rfc3339 } from "../lib/clock.ts";
 import type { Command } from "../model/decision.ts";
-import type { ServiceView } from "../ports.ts";
+import type { ServiceView } from "../serviceView.ts";
 import { eventBody, forgetBody, pauseBody, read, resumeBody } from "./bodies.ts";
 import { findCluster } from "./finding.ts";
 import { Refusal } from "./refusal.ts";

@@ -1,7 +1,7 @@
 /** Finds what a request names: by its id, or by a name that is only one's. */
 
 import { closest } from "../lib/closest.ts";
-import type { AlarmView, ClusterView, ReceiverView, ServiceView } from "../ports.ts";
+import type { AlarmView, ClusterView, ReceiverView, ServiceView } from "../serviceView.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A cluster by id or name. Throws a refusal: 404 when there is none, 409 when there are several. */

@@ -1,7 +1,7 @@
 /** Deliveries and receivers: what went out, what became of it, and what a person does about it. */
 
 import type { FastifyInstance } from "fastify";
-import type { ServiceView } from "../ports.ts";
+import type { ServiceView } from "../serviceView.ts";
 import { emptyBody, read, readFlag, readLimit, testBody } from "./bodies.ts";
 import { findCluster, findReceiver } from "./finding.ts";
 import { Refusal } from "./refusal.ts";

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from "fastify";
 import { rfc3339 } from "../lib/clock.ts";
-import type { ServiceView } from "../ports.ts";
+import type { ServiceView } from "../serviceView.ts";
 import { readInstant, readLimit } from "./bodies.ts";
 import { findAlarm } from "./finding.ts";
 import { Refusal } from "./refusal.ts";

@@ -4,7 +4,7 @@ import type { FastifyReply } from "fastify";
 import { fastify } from "fastify";
 import { systemClock } from "../lib/clock.ts";
 import { messageOf, systemCode, TocsinError } from "../lib/errors.ts";
-import type { ServiceView } from "../ports.ts";
+import type { ServiceView } from "../serviceView.ts";
 import { addCommands } from "./commands.ts";
 import { guard } from "./guard.ts";
 import { addLedger } from "./ledger.ts";

@@ -3,7 +3,8 @@
 import { formatDuration } from "../lib/durations.ts";
 import type { Gate } from "../model/decision.ts";
 import type { ThresholdRuleView } from "../model/ruleView.ts";
-import type { AlarmView, Clock } from "../ports.ts";
+import type { Clock } from "../ports.ts";
+import type { AlarmView } from "../serviceView.ts";
 import { formatQuantity, formatTable } from "./table.ts";
 
 const SIGNS: Readonly<Record<string, string>> = { lt: "<", le: "<=", eq: "=", ne: "!=", ge: ">=", gt: ">" };

@@ -2,7 +2,8 @@
 
 import { formatDuration } from "../lib/durations.ts";
 import { floatRepr } from "../lib/python.ts";
-import type { AttemptView, Clock, ClusterView, DeliveryDetail, DeliveryView } from "../ports.ts";
+import type { Clock } from "../ports.ts";
+import type { AttemptView, ClusterView, DeliveryDetail, DeliveryView } from "../serviceView.ts";
 import { printableLine } from "./printable.ts";
 import { formatTable } from "./table.ts";
 

@@ -12,7 +12,7 @@ import type {
   SourceExplanation,
   WindowExplanation,
 } from "../model/explanation.ts";
-import type { DeliveryView } from "../ports.ts";
+import type { DeliveryView } from "../serviceView.ts";
 import { SHORT_ID } from "./delivery.ts";
 import { formatQuantity, formatTable } from "./table.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { parseRfc3339, systemClock } from "../lib/clock.ts";
-import type { ClusterView, DeliveryDetail, DeliveryView, ReceiverTest, ReceiverView } from "../ports.ts";
+import type { ClusterView, DeliveryDetail, DeliveryView, ReceiverTest, ReceiverView } from "../serviceView.ts";
 import type { Shape } from "./context.ts";
 import { EXIT, Exit } from "./context.ts";
 import { deliveryTable, deliveryText, droppedText, retriedText } from "./delivery.ts";

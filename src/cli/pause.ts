@@ -2,7 +2,8 @@
 
 import { formatDuration } from "../lib/durations.ts";
 import type { PauseDirection } from "../model/decision.ts";
-import type { AlarmView, Clock, ClusterView } from "../ports.ts";
+import type { Clock } from "../ports.ts";
+import type { AlarmView, ClusterView } from "../serviceView.ts";
 import { formatTable } from "./table.ts";
 
 /** What `pause` and `resume` ask. */

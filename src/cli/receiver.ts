@@ -1,6 +1,6 @@
 /** `tocsin receiver list|test` as text. */
 
-import type { ReceiverTest, ReceiverView, TestOutcome } from "../ports.ts";
+import type { ReceiverTest, ReceiverView, TestOutcome } from "../serviceView.ts";
 import { answerLines, ms, outcomeWord } from "./delivery.ts";
 import { printableLine } from "./printable.ts";
 import { formatTable } from "./table.ts";

@@ -6,7 +6,7 @@ import { parseRfc3339, rfc3339, systemClock } from "../lib/clock.ts";
 import { parseDurationS } from "../lib/durations.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Explanation } from "../model/explanation.ts";
-import type { AlarmView, ClusterView, DeliveryView, MetricView } from "../ports.ts";
+import type { AlarmView, ClusterView, DeliveryView, MetricView } from "../serviceView.ts";
 import { alarmDetail, alarmTable } from "./alarm.ts";
 import type { Shape } from "./context.ts";
 import type { Sent, Traits } from "./event.ts";

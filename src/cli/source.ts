@@ -1,6 +1,6 @@
 /** `tocsin source list|forget`: HAProxy's sockets as the running service sees them. */
 
-import type { SourceView } from "../ports.ts";
+import type { SourceView } from "../serviceView.ts";
 import { formatTable } from "./table.ts";
 
 interface ClusterName {

@@ -1,7 +1,7 @@
 /** What the lab prints: one line a second with the state of things, and one for each event. */
 
 import type { Decision } from "../model/decision.ts";
-import type { ServiceView } from "../ports.ts";
+import type { ServiceView } from "../serviceView.ts";
 
 const COLUMNS = "  time      load   per server  servers up  lane";
 

@@ -22,7 +22,8 @@ const SHAPE = /^https?:\/\/((?:(?![/?#@\\])[!-~])+)([/?](?:(?![#\\])[!-~])*)?(?:
 export function splitWebUrl(url: string): WebUrl | undefined {
   const match = SHAPE.exec(url);
   const [, host, rest = "/"] = match ?? [];
-  if (host === undefined || !URL.canParse(url)) return undefined;
-  const { origin, hostname } = new URL(url);
+  const whole = host === undefined ? null : URL.parse(url);
+  if (host === undefined || !whole) return undefined;
+  const { origin, hostname } = whole;
   return { origin, hostname, host, path: rest.startsWith("?") ? `/${rest}` : rest };
 }

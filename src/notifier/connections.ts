@@ -38,6 +38,7 @@ const UNTIMED = { headersTimeout: 0, bodyTimeout: 0, allowH2: false } as const;
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #pools = new Map<string, Pool>();
+  readonly #connectors = new Map<boolean, buildConnector.connector>();
   readonly #resolve: Resolve;
 
   constructor(options: ConnectionOptions) {
@@ -59,7 +60,15 @@ export class Connections {
     this.#pools.clear();
   }
 
+  /** Those without certificates of their own share one: making one takes longer than it looks. */
   #connector({ tls, isGuest }: Destination): buildConnector.connector {
+    if (tls) return this.#newConnector(isGuest, tls);
+    const known = this.#connectors.get(isGuest) ?? this.#newConnector(isGuest);
+    this.#connectors.set(isGuest, known);
+    return known;
+  }
+
+  #newConnector(isGuest: boolean, tls?: TlsFiles): buildConnector.connector {
     const { policy, connectTimeoutMs } = this.#options;
     return buildConnector({
       // The attempt's own clock rules: this ends what nobody waits for any more.

@@ -87,7 +87,7 @@ export class Notifier implements Dispatcher {
     } catch (error) {
       const reason = `receiver ${receiver}: ${messageOf(error)}`;
       const send = async (): Promise<AttemptResult> => ({ outcome: "rejected", reason, totalMs: 0 });
-      return { origin: "", name: "", needsToken: false, send };
+      return { origin: "", name: () => "", needsToken: false, send };
     }
   }
 
@@ -120,7 +120,7 @@ export class Notifier implements Dispatcher {
         this.#report(dispatch, { ...result, waitMs });
         return this.#reached(dispatch, result);
       },
-      refuse: (why, restMs) => this.#decline(dispatch, why === "no turn" ? undefined : name, restMs),
+      refuse: (why, restMs) => this.#decline(dispatch, why === "no turn" ? undefined : name(), restMs),
       drop: () => this.#report(dispatch, STOPPED),
     });
   }

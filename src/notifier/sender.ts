@@ -34,7 +34,7 @@ export interface Prepared {
   /** What it connects to; empty: nothing leaves the process. */
   readonly origin: string;
   /** The origin as it may be shown. */
-  readonly name: string;
+  readonly name: () => string;
   readonly needsToken: boolean;
   /** `token`: one of Keystone, where the receiver is trusted with one; one is asked for where it is not given. */
   readonly send: (token?: string) => Promise<AttemptResult>;
@@ -52,7 +52,7 @@ export interface Preview {
 const MOST_REQUEST_ID = 128;
 
 const NO_KEYSTONE = "it needs notifier.keystone in tocsin.yaml";
-const LOCAL = { origin: "", name: "", needsToken: false } as const;
+const LOCAL = { origin: "", name: () => "", needsToken: false } as const;
 const NOTHING_SENT: AttemptResult = { outcome: "accepted", reason: "test: nothing is sent", totalMs: 0 };
 const CUT_OFF: AttemptResult = {
   outcome: "cancelled",
@@ -92,7 +92,7 @@ export class Sender {
         const send = (token?: string) => this.#post(dispatch, target, split, heldBecause, extra, token);
         return {
           origin: split.origin,
-          name: masked(split.origin, secretsOf(target)),
+          name: () => masked(split.origin, secretsOf(target)),
           needsToken: target.trust === true,
           send,
         };

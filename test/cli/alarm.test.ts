@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { alarmDetail, alarmTable } from "../../src/cli/alarm.ts";
 import type { ThresholdRuleView } from "../../src/model/ruleView.ts";
-import type { AlarmView } from "../../src/ports.ts";
+import type { AlarmView } from "../../src/serviceView.ts";
 import { anAlarm } from "../helpers/fakeView.ts";
 
 const threshold: ThresholdRuleView = {

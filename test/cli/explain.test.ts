@@ -3,7 +3,7 @@ import { explainText, historyTable, lacksSends, latenessText } from "../../src/c
 import { nextDown } from "../../src/lib/floats.ts";
 import type { Decision } from "../../src/model/decision.ts";
 import type { Explanation } from "../../src/model/explanation.ts";
-import type { DeliveryView } from "../../src/ports.ts";
+import type { DeliveryView } from "../../src/serviceView.ts";
 
 const AT = Date.UTC(2026, 10, 21);
 const explanation = (own: Partial<Explanation> = {}): Explanation => ({

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { startHaproxy } from "../../src/lab/haproxy.ts";
 import { freePort, startBackend } from "../../src/lab/servers.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import type { AlarmView, ClusterView, DeliveryView } from "../../src/ports.ts";
+import type { AlarmView, ClusterView, DeliveryView } from "../../src/serviceView.ts";
 import { command } from "../helpers/cli.ts";
 import { answerOf, rawReceiver } from "../helpers/receiver.ts";
 import { getJson, startService, tocsin, writeSetUp } from "../helpers/service.ts";

@@ -1,7 +1,7 @@
 /** What becomes of deliveries and what a person does about them: the real service, HAProxy, receivers and Keystone. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AlarmView, DeliveryDetail, DeliveryView } from "../../src/ports.ts";
+import type { AlarmView, DeliveryDetail, DeliveryView } from "../../src/serviceView.ts";
 import { command } from "../helpers/cli.ts";
 import type { Installation } from "../helpers/deliveryPlant.ts";
 import { SECRETS, startInstallation, THRESHOLD, TOKEN } from "../helpers/deliveryPlant.ts";

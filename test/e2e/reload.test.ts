@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { AlarmView } from "../../src/ports.ts";
+import type { AlarmView } from "../../src/serviceView.ts";
 import { getJson, startService, tocsin, writeSetUp } from "../helpers/service.ts";
 import { eventually, temporaryFolder } from "../helpers/sockets.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { freePort } from "../../src/lab/servers.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { masked } from "../../src/notifier/masking.ts";
-import type { DeliveryView } from "../../src/ports.ts";
+import type { DeliveryView } from "../../src/serviceView.ts";
 import { certificates } from "../helpers/certificates.ts";
 import { command } from "../helpers/cli.ts";
 import { ScriptedHaproxy } from "../helpers/crashSource.ts";

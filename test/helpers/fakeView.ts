@@ -9,7 +9,8 @@ import type {
   ReceiverTest,
   ReceiverView,
   ServiceView,
-} from "../../src/ports.ts";
+} from "../../src/serviceView.ts";
+import { aNotification } from "./posts.ts";
 
 /** A cluster as people see it. */
 export function aCluster(id: string, own: Partial<ClusterView> = {}): ClusterView {
@@ -75,15 +76,11 @@ export function aDelivery(id: string, own: Partial<DeliveryDetail> = {}): Delive
     attempts: 1,
     reason: "the receiver answered 200",
     created_at: "2026-11-21T00:53:09.000Z",
-    notification: {
-      alarmName: "busy",
+    notification: aNotification({
       alarmId: "id-busy",
-      severity: "low",
-      previous: "ok",
-      current: "alarm",
       reason: "Transition to alarm",
       reasonData: { type: "threshold", disposition: "outside", count: 1, mostRecent: 9 },
-    },
+    }),
     attempt_list: [],
     ...own,
   };

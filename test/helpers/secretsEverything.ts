@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { expect } from "vitest";
-import type { AlarmView, DeliveryView } from "../../src/ports.ts";
+import type { AlarmView, DeliveryView } from "../../src/serviceView.ts";
 import { command } from "./cli.ts";
 import { SECRETS } from "./secretsRules.ts";
 import type { Secrets } from "./secretsSearch.ts";

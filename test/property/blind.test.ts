@@ -112,6 +112,8 @@ function alarmOf(one: Shape, index: number, high: Plan["high"], servers: number)
 }
 
 const loads = process.env.TOCSIN_TEST_FULL ? 1000 : 40;
+/** Some 4 in 1,000 are missed: of fewer loads, chance alone would make it one in a hundred now and then. */
+const livelyLoads = process.env.TOCSIN_TEST_FULL ? 1000 : 600;
 
 describe("never shrinks blind: no scale-in while a fault hides true traffic", () => {
   it.each(FAULTS)(
@@ -156,17 +158,15 @@ describe("and is not lamed by it", () => {
           }
         }
       });
-      fc.assert(counts, { numRuns: loads, seed });
+      fc.assert(counts, { numRuns: livelyLoads, seed });
       const share = ({ first, repeats }: typeof sent) => [first / rightful.first, repeats / rightful.repeats] as const;
       const [begun, repeated] = share(sent);
       console.log(
         `liveness: sources=${sources} seed=${seed} rightful=${rightful.first} sent=${sent.first} share=${begun.toFixed(4)}; ` +
           `of their repeats ${sent.repeats}/${rightful.repeats} share=${repeated.toFixed(4)}`,
       );
-      // One first in a hundred and one repeat in ten may be missed: of so few, three standard deviations more.
-      const most = (missable: number) => missable + 3 * Math.sqrt(missable);
-      expect(rightful.first - sent.first).toBeLessThanOrEqual(most(rightful.first / 100));
-      expect(rightful.repeats - sent.repeats).toBeLessThanOrEqual(most(rightful.repeats / 10));
+      expect(begun).toBeGreaterThanOrEqual(0.99);
+      expect(repeated).toBeGreaterThanOrEqual(0.9);
     },
     600_000,
   );

@@ -15,9 +15,9 @@ import { rfc3339 } from "../../src/lib/clock.ts";
 import { nextDown } from "../../src/lib/floats.ts";
 import { silentLogger } from "../../src/lib/log.ts";
 import type { Alarm, ClusterRules } from "../../src/model/alarm.ts";
-import type { Delivery, Input } from "../../src/model/decision.ts";
+import type { Delivery, Input, RecordedInput } from "../../src/model/decision.ts";
 import type { Explanation } from "../../src/model/explanation.ts";
-import type { Ledger, SampleStore } from "../../src/ports.ts";
+import type { Commit, Ledger, SampleStore } from "../../src/ports.ts";
 import { explain } from "../../src/replay/explain.ts";
 import { inputsAfter } from "../../src/replay/past.ts";
 import { FakeClock } from "../helpers/fakeClock.ts";
@@ -27,6 +27,12 @@ import { aReport } from "../helpers/reports.ts";
 import { anAlarm, aRule, BYTES, control, notice, RATE, SESSIONS, theRules } from "../helpers/rules.ts";
 import { settled } from "../helpers/simulation.ts";
 import { temporaryFolder } from "../helpers/sockets.ts";
+
+/** Inputs of which nothing came but that they are recorded. */
+function recorded(inputs: readonly RecordedInput[]): Commit {
+  const snapshot = { clusterId: "web", seq: inputs.at(-1)?.seq ?? 0, doc: "{}" };
+  return { clusterId: "web", inputs, decisions: [], snapshot, deliveries: [], attempts: [], baselines: [] };
+}
 
 const INTERVAL_MS = 10_000;
 const out = (fields: Partial<Alarm> = {}) =>
@@ -432,15 +438,7 @@ describe("what an explanation tells", () => {
     tick({ rate: 900, source: { pid: 900, fresh: true } });
     const ledger = createMemoryLedger();
     const inputs = folded.inputs.map((input, index) => ({ seq: index + 1, input }));
-    await ledger.commit({
-      clusterId: "web",
-      inputs,
-      decisions: [],
-      snapshot: { clusterId: "web", seq: inputs.length, doc: "{}" },
-      deliveries: [],
-      attempts: [],
-      baselines: [],
-    });
+    await ledger.commit(recorded(inputs));
     const past = { ledger, store: createMemoryStore(), pause };
     const explanation = await explain("web", "id-traffic", undefined, past);
     const [window] = explanation?.rules[0]?.windows ?? [];
@@ -455,15 +453,7 @@ describe("what an explanation tells", () => {
     // A source that fails says so, and for how long.
     folded.ticks(2, { failed: ["s"], members });
     const failing = folded.inputs.slice(-2).map((input, index) => ({ seq: inputs.length + 1 + index, input }));
-    await ledger.commit({
-      clusterId: "web",
-      inputs: failing,
-      decisions: [],
-      snapshot: { clusterId: "web", seq: inputs.length + 2, doc: "{}" },
-      deliveries: [],
-      attempts: [],
-      baselines: [],
-    });
+    await ledger.commit(recorded(failing));
     const blind = await explain("web", "id-traffic", undefined, past);
     expect(blind?.rules[0]?.windows[0]).toMatchObject({ kind: "unknown", sources: [{ covered: 10, raw_end: null }] });
     expect(blind?.rules[0]?.windows[0]?.problem).toContain("covered 10 of 30 s: source s has not answered for 2 ticks");
@@ -478,15 +468,7 @@ describe("what an explanation tells", () => {
     }
     const ledger = createMemoryLedger();
     const inputs = folded.inputs.map((input, index) => ({ seq: index + 1, input }));
-    await ledger.commit({
-      clusterId: "web",
-      inputs,
-      decisions: [],
-      snapshot: { clusterId: "web", seq: inputs.length, doc: "{}" },
-      deliveries: [],
-      attempts: [],
-      baselines: [],
-    });
+    await ledger.commit(recorded(inputs));
     const explanation = await explain("web", "id-each", undefined, { ledger, store: createMemoryStore(), pause });
     expect(explanation?.rules.map(({ server }) => server).sort()).toEqual(["a", "b"]);
     const sources = explanation?.rules.flatMap(({ windows }) => windows.flatMap((window) => window.sources)) ?? [];
