@@ -152,7 +152,7 @@ function report(number: number, ids: readonly string[], sessions: (index: number
     process: { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" },
     at: 0,
     open: false,
-    rows: {},
+    rows: "",
   };
   const slices = ids.map((clusterId, index) => ({
     clusterId,

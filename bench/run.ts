@@ -3,7 +3,10 @@
 import { spawnSync } from "node:child_process";
 import { benchAlarms, benchMillion } from "./alarms.ts";
 import { benchArrival } from "./arrival.ts";
+import { benchCollect } from "./collect.ts";
+import { benchCollecting } from "./collecting.ts";
 import { benchFlip, benchHung, benchShared, benchSlowDisk } from "./delivery.ts";
+import { benchQuery } from "./query.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   arrival: () => benchArrival(500),
@@ -13,6 +16,9 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   slowdisk: benchSlowDisk,
   alarms: benchAlarms,
   million: benchMillion,
+  collect: benchCollect,
+  collecting: benchCollecting,
+  query: benchQuery,
 };
 
 const [name] = process.argv.slice(2);

@@ -12,24 +12,29 @@ import { ReceiverBook } from "./config/receiverBook.ts";
 import type { LoadedCluster } from "./config/ruleFile.ts";
 import type { Settings } from "./config/settings.ts";
 import { evaluationDelayMs, maxOffsetMs } from "./config/settings.ts";
+import { sourceSecrets } from "./config/sourceSecrets.ts";
 import type { RuleWatcher } from "./config/watch.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
 import { pausesAfterLoss } from "./evaluator/restore.ts";
 import { troubles } from "./health.ts";
+import { Keeper, ticksOfRestart } from "./keeper.ts";
 import { createAddressPolicy } from "./lib/addressPolicy.ts";
 import { Ticker } from "./lib/ticker.ts";
 import { VERSION } from "./lib/version.ts";
+import { metricQueriesOf } from "./metricQueries.ts";
 import type { Decision, Start } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
 import { createHeartbeat, createNotifier } from "./outgoing.ts";
-import type { Clock, Ledger, Logger, SampleStore } from "./ports.ts";
+import type { Clock, Ledger, Logger } from "./ports.ts";
+import { QueryClient } from "./query/client.ts";
 import { receiversOf } from "./receiverTests.ts";
 import { explain } from "./replay/explain.ts";
-import { rowsOf, ruleApplier } from "./ruleChanges.ts";
+import { createMappings, ruleApplier } from "./ruleChanges.ts";
+import type { SampleStore } from "./seriesPorts.ts";
 import type { ServiceView } from "./serviceView.ts";
-import { alarmView, clusterView, metricViews } from "./views.ts";
+import { alarmView, clusterView, metricViews, sourceView } from "./views.ts";
 
 export interface AppOptions {
   readonly settings: Settings;
@@ -67,13 +72,17 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { intervalMs, timeoutMs, sources } = settings;
   await using cleanup = new AsyncDisposableStack();
 
-  const record = await open(settings.dataPath, { at: clock.now(), onDeath: onFatal });
+  const { retention, quotaBytes } = settings.store;
+  const record = await open(settings.dataPath, { at: clock.now(), onDeath: onFatal, retention, quotaBytes });
   const { ledger, store } = record;
   cleanup.defer(() => ledger.close());
   cleanup.defer(() => store.close());
   for (const sentence of record.damaged) log.error("the record was damaged", { code: DAMAGED_CODE, reason: sentence });
 
   const bus = createMemoryBus();
+  const neededTicks = () => ticksOfRestart(evaluator.clusters().map(({ series }) => series.capacity));
+  const keeper = new Keeper({ clock, log, bus, store, ledger, historyS: retention.historyS, neededTicks });
+  cleanup.defer(() => within(clock, RECORD_GRACE_MS, keeper.stop()));
   const receivers = new ReceiverBook(clusters, environment);
   const policy = createAddressPolicy(settings.notifier);
   const world = { settings, environment, clock, log, policy };
@@ -98,6 +107,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const newest = await evaluator.restore();
   const known = evaluator.knownSources();
   const rules = clusters.map((cluster) => cluster.rules);
+  const mappings = createMappings(settings, log, (clusterId) => evaluator.holds(clusterId));
   const collector = new Collector({
     clock,
     log,
@@ -106,21 +116,31 @@ export async function startApp(options: AppOptions): Promise<App> {
     intervalMs,
     timeoutMs,
     maxOffsetMs: maxOffsetMs(settings),
-    clusters: rules.map(rowsOf),
-    ignore: settings.ignore,
-    unmapped: settings.unmapped,
+    secretsOf: (entry) => sourceSecrets(entry, environment),
+    mapping: mappings.of(rules),
+    detail: settings.store.detail,
     baselines: await baselinesBySource(ledger, store),
     known,
   });
   const clusterOf = (alarmId: string) => evaluator.clusters().find(({ alarms }) => alarms.has(alarmId))?.clusterId;
   const past = { ledger, store, pause: () => new Promise<void>((resolve) => void clock.after(0, resolve)) };
+  const queries = new QueryClient({ folder: settings.dataPath, intervalMs, clock });
+  cleanup.defer(() => queries.close());
   const view: ServiceView = {
-    degraded: () => [...evaluator.degraded(), ...(watcher?.degraded() ?? [])],
+    degraded: () => [...evaluator.degraded(), ...keeper.degraded(), ...(watcher?.degraded() ?? [])],
     alarms: () =>
       evaluator.clusters().flatMap((cluster) => [...cluster.alarms.values()].map((alarm) => alarmView(cluster, alarm))),
-    metrics: () => evaluator.clusters().flatMap(metricViews),
-    clusters: () => evaluator.clusters().map(clusterView),
-    sources: () => collector.status().map(({ skippedRows, ...source }) => ({ ...source, skipped_rows: skippedRows })),
+    metrics: () => evaluator.clusters().flatMap(metricViews).map(mappings.named),
+    clusters: () => evaluator.clusters().map(clusterView).map(mappings.named),
+    sources: () => collector.status().map(sourceView),
+    ...metricQueriesOf({
+      queries,
+      clusters: () =>
+        evaluator.clusters().map(({ clusterId, rules: own, values }) => {
+          const name = own?.clusterName ?? clusterId;
+          return mappings.named({ cluster_id: clusterId, cluster_name: name, values });
+        }),
+    }),
     ...deliveriesOf({
       ledger,
       clusters: () => evaluator.clusters(),
@@ -182,6 +202,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   };
   await evaluator.start(rules, start, isConfigured);
   await protect(record, evaluator, clock.now());
+  keeper.start();
   ticker.start();
   const heartbeat = createHeartbeat(world, () => {
     const sealedBy = clock.now() - evaluationDelayMs(settings);
@@ -191,7 +212,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   cleanup.defer(async () => heartbeat?.stop());
   if (watcher) {
     cleanup.defer(() => watcher[Symbol.asyncDispose]());
-    await watcher.start(ruleApplier({ clock, receivers, evaluator, collector, rules }));
+    await watcher.start(ruleApplier({ clock, receivers, evaluator, collector, mappingOf: mappings.of, rules }));
   }
 
   const running = cleanup.move();

@@ -26,6 +26,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 // A reader that went away (`tocsin … | head`) is no error of ours.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 70));
 
+// What cannot be told must not end the service.
+process.stderr.on("error", () => {});
+
 process.exitCode = await runCli(process.argv.slice(2), {
   environment: process.env,
   cwd: process.cwd(),

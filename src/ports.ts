@@ -3,7 +3,8 @@
 import type { ClusterRules, Direction } from "./model/alarm.ts";
 import type { BodyTemplate } from "./model/body.ts";
 import type { Decision, Delivery, Notification, Outcome, RecordedInput } from "./model/decision.ts";
-import type { Baseline, ScrapeReport, SealedTick } from "./model/tick.ts";
+import type { ScrapeReport } from "./model/tick.ts";
+import type { StoredBaseline } from "./seriesPorts.ts";
 
 /** Time, always injected. */
 export interface Clock {
@@ -32,34 +33,6 @@ export interface SampleBus {
   publish(report: ScrapeReport): void;
   /** Each subscriber gets every report published after it subscribed. Returns what ends the subscription. */
   subscribe(handle: (report: ScrapeReport) => void): () => void;
-}
-
-/** One sealed tick of one cluster, as stored. */
-export interface TickRecord {
-  readonly clusterId: string;
-  readonly seq: number;
-  readonly tick: SealedTick;
-  /** Raw counters by source: the newest of each replace those before. */
-  readonly baselines: Readonly<Record<string, Baseline>>;
-}
-
-/** Raw counters of one source of one cluster, with the sequence of the tick that they were recorded with. */
-export interface StoredBaseline {
-  readonly clusterId: string;
-  readonly source: string;
-  readonly seq: number;
-  readonly baseline: Baseline;
-}
-
-/** Keeps cluster series. */
-export interface SampleStore {
-  /** Resolves when the record is stored. The same (cluster, seq) twice is one record. */
-  put(record: TickRecord): Promise<void>;
-  /** Stored ticks of a cluster with number > `afterNumber`, by seq in order: the oldest `limit` of them, or all. */
-  ticks(clusterId: string, afterNumber: number, limit?: number): Promise<readonly TickRecord[]>;
-  /** The newest raw counters of each source of each cluster. */
-  baselines(): Promise<readonly StoredBaseline[]>;
-  close(): Promise<void>;
 }
 
 /** Where a cluster's fold stood after its last commit (rule R3): opaque to the ledger. */
@@ -131,6 +104,14 @@ export interface DecisionQuery {
   readonly upToSeq?: number;
 }
 
+/** What one slice of forgetting did. */
+export interface Trimmed {
+  /** Rows deleted. */
+  readonly deleted: number;
+  /** There is more to do at once. */
+  readonly more: boolean;
+}
+
 /** The durable record of inputs and decisions. */
 export interface Ledger {
   /** All clusters that have ever committed. */
@@ -160,6 +141,11 @@ export interface Ledger {
   baselines(): Promise<readonly StoredBaseline[]>;
   /** The decision log of a cluster: one line for each decision, in order. */
   decisionLog(clusterId: string): Promise<readonly string[]>;
+  /**
+   * One slice of forgetting what is older than `before` (epoch ms): of each cluster at most what came before its newest
+   * checkpoint that is older. Never what a restart, an open delivery, or an explanation from then on needs.
+   */
+  trim(before: number): Promise<Trimmed>;
   close(): Promise<void>;
 }
 

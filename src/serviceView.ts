@@ -2,6 +2,8 @@
 
 import type { Command, Decision, EventInput, Notification } from "./model/decision.ts";
 import type { Explanation } from "./model/explanation.ts";
+import type { MetricQuery } from "./model/metricQuery.ts";
+import type { MetricCatalog, MetricSeriesView, MetricView } from "./model/metricView.ts";
 import type { ThresholdRuleView } from "./model/ruleView.ts";
 
 /** An alarm as people and programs see it: Aodh's names. */
@@ -51,18 +53,6 @@ export interface AlarmView {
   readonly held_reason: string | null;
 }
 
-/** The newest value of one meter of one cluster. */
-export interface MetricView {
-  readonly cluster_id: string;
-  readonly cluster_name: string;
-  readonly meter_name: string;
-  readonly type: string;
-  readonly unit: string;
-  readonly value: number;
-  /** RFC 3339: label of the tick. */
-  readonly timestamp: string;
-}
-
 /** One cluster: its servers, sources and lane. */
 export interface ClusterView {
   readonly cluster_id: string;
@@ -80,12 +70,32 @@ export interface ClusterView {
 
 export interface SourceView {
   readonly name: string;
+  /** `socket`, `tcp`, `page` or `prometheus`. */
+  readonly kind: string;
+  /** Path, host and port, or URL, without secrets. */
+  readonly address: string;
   readonly ok: boolean;
   readonly code: string;
   readonly reason: string;
   readonly unmapped: readonly string[];
   /** Rows of its newest answer that could not be read. */
   readonly skipped_rows: number;
+  /** HAProxy's; empty: unknown. */
+  readonly version: string;
+  /** The process that answered last: a reload or a restart is another one. `null`: none has, or it does not say. */
+  readonly pid: number | null;
+  /** At its newest answer. */
+  readonly uptime_s: number | null;
+  /** RFC 3339, to a second or two: when that process started. */
+  readonly process_since: string | null;
+  /** Rows of its newest answer, also those of no cluster. */
+  readonly rows: number;
+  /** Answers that failed since the service was started. */
+  readonly errors: number;
+  /** How long its newest answer took, ms. */
+  readonly duration_ms: number;
+  /** What a person might improve, one line each. */
+  readonly hints: readonly string[];
 }
 
 /** A delivery as it is listed. */
@@ -187,7 +197,22 @@ export interface ServiceView {
   /** Why the service does not do all of its work, one line each; empty: it does. */
   degraded(): readonly string[];
   alarms(): readonly AlarmView[];
+  /** Newest values. */
   metrics(): readonly MetricView[];
+  /**
+   * Which series are kept; of one cluster, by id or name, or of those that have one meter. Throws `E411` for an unknown
+   * one.
+   */
+  metricCatalog(filter: {
+    readonly cluster?: string;
+    readonly meter?: string;
+    readonly limit?: number;
+  }): Promise<MetricCatalog>;
+  /**
+   * Answers a query. Throws `E410` when it is too large, `E411` when it names what is not there, `E412` when there is no
+   * such statistic, `E413` when too many wait.
+   */
+  queryMetrics(query: MetricQuery): Promise<MetricSeriesView>;
   clusters(): readonly ClusterView[];
   sources(): readonly SourceView[];
   deliveries(query: DeliveriesAsked): Promise<readonly DeliveryView[]>;

@@ -3,7 +3,8 @@ import { ReceiverBook } from "../src/config/receiverBook.ts";
 import type { RuleChange, Version } from "../src/config/reconcile.ts";
 import { readingOf } from "../src/config/scan.ts";
 import { TocsinError } from "../src/lib/errors.ts";
-import { ruleApplier } from "../src/ruleChanges.ts";
+import { silentLogger } from "../src/lib/log.ts";
+import { createMappings, ruleApplier } from "../src/ruleChanges.ts";
 import { DEFAULTS, HEAD } from "./config/loading.ts";
 import { FakeClock } from "./helpers/fakeClock.ts";
 
@@ -21,6 +22,8 @@ const apply = (version: Version): RuleChange => ({
   version,
   before: undefined,
 });
+
+const mappings = createMappings({ families: [], ignore: [], unmapped: "warn" }, silentLogger);
 
 function aService(running: readonly Version[]) {
   const clock = new FakeClock();
@@ -51,8 +54,9 @@ function aService(running: readonly Version[]) {
       },
     },
     collector: {
-      update: (clusters) => happened.push(`update ${clusters.map(({ clusterId }) => clusterId).join(" ")}`),
+      update: ({ text }) => happened.push(`update ${text}`),
     },
+    mappingOf: (rules) => ({ ...mappings.of(rules), text: rules.map(({ clusterId }) => clusterId).join(" ") }),
     rules: running.map(({ cluster }) => cluster.rules),
   });
   return service;
@@ -98,4 +102,37 @@ describe("a change of the rules", () => {
     service.clock.advance(0);
     expect(service.happened.filter((one) => one.startsWith("update"))).toEqual(["update a.yaml b.yaml c.yaml"]);
   });
+});
+
+it("rows that two files claim are said once, whatever changes", () => {
+  const told: unknown[] = [];
+  const log = { ...silentLogger, warn: (text: string, facts?: object) => told.push([text, facts]) };
+  const { of: make } = createMappings({ families: [], ignore: [], unmapped: "warn" }, log);
+  const rules = ["a.yaml", "b.yaml"].map((file) => aVersion("x", "http://h/x", file).cluster.rules);
+  const claiming = rules.map((own) => ({
+    ...own,
+    rows: [{ kind: "proxy", pattern: "shop*", source: undefined } as const],
+  }));
+  for (const own of [claiming, claiming, [...claiming].reverse()]) make(own).clustersOf("local", "shop");
+  const text = "two rule files claim the same rows: the first has them";
+  expect(told).toEqual([
+    [text, { source: "local", proxy: "shop", file: "a.yaml", others: ["b.yaml"] }],
+    [text, { source: "local", proxy: "shop", file: "b.yaml", others: ["a.yaml"] }],
+  ]);
+});
+
+it("a cluster without a rule file has the name that its family gives it", () => {
+  const family = {
+    kind: "proxy",
+    pattern: "{it}_x",
+    clusterId: "{it}",
+    source: undefined,
+    clusterName: "the {it}",
+  } as const;
+  const { of: make, named } = createMappings({ families: [family], ignore: [], unmapped: "warn" }, silentLogger);
+  make([]).clustersOf("local", "nova_x");
+  const view = { cluster_id: "nova", cluster_name: "nova", servers: 2 };
+  expect(named(view)).toEqual({ cluster_id: "nova", cluster_name: "the nova", servers: 2 });
+  expect(named({ ...view, cluster_name: "own" }).cluster_name).toBe("own");
+  expect(named({ ...view, cluster_id: "glance", cluster_name: "glance" }).cluster_name).toBe("glance");
 });

@@ -128,7 +128,7 @@ export function readInstant(at: unknown): number | undefined {
 }
 
 /** Epoch ms of a time as of RFC 3339; `undefined`: it is none. */
-function instantOf(time: string): number | undefined {
+export function instantOf(time: string): number | undefined {
   const instant = z.iso.datetime({ offset: true }).safeParse(time).success ? parseRfc3339(time) : Number.NaN;
   return Number.isFinite(instant) ? instant : undefined;
 }

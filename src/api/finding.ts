@@ -1,5 +1,6 @@
 /** Finds what a request names: by its id, or by a name that is only one's. */
 
+import { beginningIn } from "../lib/beginnings.ts";
 import { closest } from "../lib/closest.ts";
 import type { AlarmView, ClusterView, ReceiverView, ServiceView } from "../serviceView.ts";
 import { Refusal } from "./refusal.ts";
@@ -8,7 +9,11 @@ import { Refusal } from "./refusal.ts";
 export function findCluster(view: ServiceView, idOrName: string): ClusterView {
   const all = view.clusters();
   const found = all.filter(({ cluster_id: id }) => id === idOrName);
-  const named = found.length > 0 ? found : all.filter(({ cluster_name: name }) => name === idOrName);
+  const whole = found.length > 0 ? found : all.filter(({ cluster_name: name }) => name === idOrName);
+  // Tables cut ids.
+  const begin = whole.length > 0 ? undefined : beginningIn(idOrName);
+  const begins = (text: string) => begin !== undefined && text.startsWith(begin);
+  const named = begin === undefined ? whole : all.filter((one) => begins(one.cluster_id) || begins(one.cluster_name));
   const names = all.map(({ cluster_name: name }) => name);
   return only("cluster", idOrName, named, ({ cluster_id: id }) => id, names);
 }

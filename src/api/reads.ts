@@ -36,7 +36,6 @@ export function addReads(server: FastifyInstance, version: string, view: Service
     return view.history(findAlarm(view, params.id).alarm_id, limit);
   });
 
-  server.get("/api/v1/metrics", async () => view.metrics());
   server.get("/api/v1/clusters", async () => view.clusters());
   server.get("/api/v1/sources", async () => {
     const clusters = view.clusters();

@@ -29,6 +29,11 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   E407: 409,
   E408: 404,
   E409: 409,
+  E410: 400,
+  E411: 404,
+  E412: 400,
+  E413: 503,
+  E414: 404,
 };
 
 /** Its code in `docs/errors.md`; `undefined`: it has none of its own. */

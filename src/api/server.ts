@@ -8,6 +8,7 @@ import type { ServiceView } from "../serviceView.ts";
 import { addCommands } from "./commands.ts";
 import { guard } from "./guard.ts";
 import { addLedger } from "./ledger.ts";
+import { addMetrics } from "./metrics.ts";
 import { addReads } from "./reads.ts";
 import { codeOf, errorBody, statusOf } from "./refusal.ts";
 
@@ -49,6 +50,7 @@ export async function startApi(
   addReads(server, version, view, now);
   addCommands(server, view, now);
   addLedger(server, view);
+  addMetrics(server, view, now);
 
   try {
     const url = await server.listen({ host: listen.host, port: listen.port });

@@ -4,6 +4,7 @@ import { formatDuration } from "../lib/durations.ts";
 import type { PauseDirection } from "../model/decision.ts";
 import type { Clock } from "../ports.ts";
 import type { AlarmView, ClusterView } from "../serviceView.ts";
+import { shortIds } from "./shortened.ts";
 import { formatTable } from "./table.ts";
 
 /** What `pause` and `resume` ask. */
@@ -37,7 +38,7 @@ export function clusterTable(
     const servers = Object.values(cluster.servers);
     const own = alarms.filter(({ cluster_id: id }) => id === cluster.cluster_id);
     return [
-      cluster.cluster_name,
+      shortIds(cluster.cluster_name),
       `${servers.filter((state) => state === "up").length}/${servers.length}`,
       cluster.lane,
       pauseOf(cluster),

@@ -6,6 +6,7 @@ import { systemClock } from "../lib/clock.ts";
 import { messageOf, TocsinError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { check } from "./check.ts";
+import type { CollectFlags } from "./collect.ts";
 import type { SettingsFlags, Shape, World } from "./context.ts";
 import { askService, EXIT, Exit, settingsOf } from "./context.ts";
 import { printable } from "./printable.ts";
@@ -35,7 +36,22 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
 }
 
 /** What the service, or another one, does not let happen. */
-const REFUSED: ReadonlySet<string> = new Set(["E303", "E402", "E403", "E404", "E406", "E407", "E408", "E409"]);
+const REFUSED: ReadonlySet<string> = new Set([
+  "E303",
+  "E402",
+  "E403",
+  "E404",
+  "E406",
+  "E407",
+  "E408",
+  "E409",
+  "E410",
+  "E411",
+  "E412",
+  "E413",
+  "E414",
+  "E415",
+]);
 
 function exitCodeOf(code: string): number {
   if (code === "E401") return EXIT.unreachable;
@@ -55,7 +71,8 @@ function build(world: World, done: (code: number) => void): Command {
     settingsOf(world, { ...program.opts<{ config?: string }>(), ...flags });
   addWork(program, world, settings, done);
   const talk: Talk = {
-    ask: async <T>(path: string, shape: Shape) => (await askService(world, settings, path, shape)) as T,
+    ask: async <T>(path: string, shape: Shape, timeoutMs?: number) =>
+      (await askService(world, settings, path, shape, undefined, timeoutMs)) as T,
     tell: async <T>(path: string, shape: Shape, body: object, timeoutMs?: number) =>
       (await askService(world, settings, path, shape, body, timeoutMs)) as T,
     warn: (text) => world.err(printable(text)),
@@ -69,6 +86,8 @@ function build(world: World, done: (code: number) => void): Command {
       }
     },
     say: (text) => world.out(printable(text)),
+    write: world.out,
+    isPlain: !showsUnicode(world.environment),
     confirm: world.confirm,
   };
   addServiceCommands(program, talk);
@@ -77,6 +96,11 @@ function build(world: World, done: (code: number) => void): Command {
     .description("print the version")
     .action(() => world.out(VERSION));
   return program;
+}
+
+/** By the locale, as terminals are asked of old. */
+function showsUnicode({ LC_ALL, LC_CTYPE, LANG }: World["environment"]): boolean {
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }
 
 /** Commands that need no running service. */
@@ -108,6 +132,17 @@ function addWork(
     .description("check rule files: all mistakes, each with file:line:column and how to mend it")
     .argument("[path...]", "files and folders (default: rules.path of tocsin.yaml)")
     .action((paths: string[]) => done(check(world, settings({ isService: true }), paths)));
+
+  program
+    .command("collect")
+    .description("ask the sources now, without a service: what clusters are doing, until Ctrl-C")
+    .option("--once", "ask every source once: the gauges of each cluster")
+    .option("--explain", "with --once: who answers, which row goes to which cluster by which rule, and which to none")
+    .option("-o, --output <format>", "table or json", "table")
+    .action(async (flags: CollectFlags) => {
+      const { collect } = await import("./collect.ts");
+      done(await collect(world, settings(), flags, systemClock));
+    });
 
   program
     .command("test")

@@ -6,7 +6,7 @@ import { parseRfc3339, rfc3339, systemClock } from "../lib/clock.ts";
 import { parseDurationS } from "../lib/durations.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Explanation } from "../model/explanation.ts";
-import type { AlarmView, ClusterView, DeliveryView, MetricView } from "../serviceView.ts";
+import type { AlarmView, ClusterView, DeliveryView } from "../serviceView.ts";
 import { alarmDetail, alarmTable } from "./alarm.ts";
 import type { Shape } from "./context.ts";
 import type { Sent, Traits } from "./event.ts";
@@ -14,11 +14,11 @@ import { addTrait, sentText } from "./event.ts";
 import { explainText, historyTable, lacksSends, latenessText } from "./explain.ts";
 import { parseInstant } from "./instant.ts";
 import { addLedgerCommands, DELIVERIES } from "./ledger.ts";
+import { addMetrics } from "./metric.ts";
 import type { PauseRequest } from "./pause.ts";
 import { clusterTable, pausedText, resumedText } from "./pause.ts";
 import type { Forgotten, SourceRow } from "./source.ts";
 import { forgottenText, sourceTable } from "./source.ts";
-import { formatQuantity, formatTable } from "./table.ts";
 import type { Flags, Talk } from "./talk.ts";
 import { limitOf, MOST_ROWS } from "./talk.ts";
 
@@ -146,30 +146,13 @@ function addSources(program: Command, { ask, tell, reading, print, say }: Talk):
   source
     .command("forget")
     .description("wait no longer for a source that is gone: until it answers again")
-    .argument("<source>", "its name, as `source list` has it")
+    .argument("<source>", "its name, as `source list -o json` has it")
     .option("--cluster <cluster>", "only in that cluster, by name or id")
     .action(async (name: string, flags: { cluster?: string }) => {
       say(
         forgottenText(await tell<Forgotten>("/api/v1/sources/forget", { of: "clusters" }, { source: name, ...flags })),
       );
     });
-}
-
-function addMetrics(program: Command, { ask, reading, print }: Talk): void {
-  const metric = program.command("metric").description("meters of the running service");
-  reading(metric.command("list").description("the newest value of every meter of every cluster")).action(
-    async (flags: Flags) => {
-      const metrics = await ask<MetricView[]>("/api/v1/metrics", { listOf: "meter_name" });
-      const rows = metrics.map((one) => [
-        one.cluster_name,
-        one.meter_name,
-        one.type,
-        formatQuantity(one.value, one.unit),
-        one.timestamp,
-      ]);
-      print(flags, metrics, () => formatTable(["CLUSTER", "METER", "TYPE", "VALUE", "TIMESTAMP"], rows));
-    },
-  );
 }
 
 function addEvents(program: Command, { tell, say }: Talk): void {

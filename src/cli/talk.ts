@@ -9,8 +9,8 @@ export interface Flags {
 }
 
 export interface Talk {
-  readonly ask: <T>(path: string, shape: Shape) => Promise<T>;
   /** `timeoutMs`: longest wait for the answer, where it is not the usual. */
+  readonly ask: <T>(path: string, shape: Shape, timeoutMs?: number) => Promise<T>;
   readonly tell: <T>(path: string, shape: Shape, body: object, timeoutMs?: number) => Promise<T>;
   /** A line for the person, beside the data. */
   readonly warn: (text: string) => void;
@@ -18,6 +18,10 @@ export interface Talk {
   readonly reading: (command: Command) => Command;
   readonly print: (flags: Flags, value: unknown, table: () => string) => void;
   readonly say: (text: string) => void;
+  /** Data for programs, as it is. */
+  readonly write: (text: string) => void;
+  /** The terminal is not known to show more than ASCII. */
+  readonly isPlain: boolean;
   /** Asks the person; `undefined`: there is none at a terminal. */
   readonly confirm: ((question: string) => Promise<boolean>) | undefined;
 }

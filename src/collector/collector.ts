@@ -2,85 +2,70 @@
 
 import { glob, lstat } from "node:fs/promises";
 import { messageOf, systemCode } from "../lib/errors.ts";
-import { isGlob, matchesGlob } from "../lib/globs.ts";
+import { isGlob } from "../lib/globs.ts";
 import { fnv1a32 } from "../lib/hash.ts";
+import type { SocketEntry, SourceEntry } from "../model/source.ts";
 import type { Baseline, Tick } from "../model/tick.ts";
 import type { Clock, Logger, SampleBus, Timer } from "../ports.ts";
-import type { ClusterRows, ProxyClusters } from "./mapping.ts";
-import { clustersOfProxy, isFromEntry } from "./mapping.ts";
-import type { Scrape } from "./source.ts";
+import { Journal } from "./journal.ts";
+import type { SecretsOf } from "./link.ts";
+import { transportOf } from "./link.ts";
+import type { Mapping } from "./mapping.ts";
+import { isFromEntry } from "./mapping.ts";
+import type { Detail } from "./slices.ts";
 import { Source } from "./source.ts";
-
-/** One entry of `collector.sources`. */
-export interface SourceEntry {
-  readonly name: string;
-  /** Path or glob of a stats socket. */
-  readonly socket: string;
-  /** Built-in default: its absence is no news. */
-  readonly quiet: boolean;
-}
+import type { SourceStatus } from "./status.ts";
+import { Twins } from "./twins.ts";
 
 export interface CollectorOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly bus: SampleBus;
   readonly entries: readonly SourceEntry[];
+  /** Asked before each request of a page or a Prometheus endpoint. */
+  readonly secretsOf: SecretsOf;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Scrapes start so long after their tick at the most, each source at its own offset. */
   readonly maxOffsetMs: number;
-  readonly clusters: readonly ClusterRows[];
-  /** Proxies that belong to nobody on purpose, whatever the rule files say. */
-  readonly ignore: readonly string[];
-  readonly unmapped: "warn" | "ignore";
+  /** Where rows go. */
+  readonly mapping: Mapping;
+  /** Which rows are kept by themselves; by default those of proxies. */
+  readonly detail?: Detail;
   /** Recorded raw counters, by source. */
   readonly baselines: ReadonlyMap<string, ReadonlyMap<string, Baseline>>;
   /** Sources that some cluster knows: asked also when no glob finds them (any more). */
   readonly known: readonly string[];
 }
 
-/** What is known of a source, for people. */
-export interface SourceStatus {
-  readonly name: string;
-  readonly socket: string;
-  readonly ok: boolean;
-  readonly code: string;
-  readonly reason: string;
-  readonly unmapped: readonly string[];
-  readonly skippedRows: number;
-}
-
-const NOBODY: ProxyClusters = { frontend: undefined, backend: undefined };
-
 interface KnownSource {
   readonly source: Source;
-  readonly socket: string;
-  readonly quiet: boolean;
-  /** A glob found it, and may find it again. */
-  readonly found: boolean;
+  readonly entry: SourceEntry;
+  /** The path that a glob found, and may find again. */
+  readonly found: string | undefined;
 }
 
 export class Collector {
   readonly #options: CollectorOptions;
+  readonly #journal: Journal;
   readonly #sources = new Map<string, KnownSource>();
-  readonly #status = new Map<string, SourceStatus>();
-  /** Which source reports for a process, and the tick at which it last did. */
-  readonly #owners = new Map<string, { source: string; number: number }>();
+  readonly #twins = new Twins();
   /** Recorded raw counters that no source has taken yet. */
   readonly #baselines: Map<string, ReadonlyMap<string, Baseline>>;
-  #clusters: readonly ClusterRows[];
+  #mapping: Mapping;
   readonly #timers = new Set<Timer>();
   #searching = false;
   #stopped = false;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#journal = new Journal(options.log);
     this.#baselines = new Map(options.baselines);
-    this.#clusters = options.clusters;
-    for (const entry of options.entries) if (!isGlob(entry.socket)) this.#add(entry.name, entry.socket, entry);
+    this.#mapping = options.mapping;
+    for (const entry of options.entries) if (!isSearched(entry)) this.#add(entry.name, entry, undefined);
     for (const name of options.known) {
-      const entry = options.entries.find((candidate) => isGlob(candidate.socket) && isFromEntry(name, candidate));
-      if (entry) this.#add(name, name.slice(entry.name.length + 1), entry);
+      const entry = options.entries.filter(isSearched).find((candidate) => isFromEntry(name, candidate));
+      if (entry) this.#add(name, entry, name.slice(entry.name.length + 1));
     }
   }
 
@@ -110,30 +95,36 @@ export class Collector {
    * Other rules are in force: from the next answers on rows go where these say, and what these read is delivered.
    * Rows that stay with their cluster go on counting; one that comes to a cluster begins with a baseline.
    */
-  update(clusters: readonly ClusterRows[]): void {
-    const same = mappingText(clusters) === mappingText(this.#clusters);
-    this.#clusters = clusters;
+  update(mapping: Mapping): void {
+    const same = mapping.text === this.#mapping.text;
+    this.#mapping = mapping;
     if (same) return;
-    for (const [name, { source }] of this.#sources) source.remap(this.#mappingOf(name));
+    for (const [name, { source }] of this.#sources) source.remap((proxy) => mapping.clustersOf(name, proxy));
   }
 
   /**
    * Stops asking a source that no cluster knows any more (rule T4), if a glob found it and its path is away: where
-   * the path comes back, the glob finds it as a new one. What has its path in the configuration is always asked.
+   * the path comes back, the glob finds it as a new one. What has its place in the configuration is always asked.
    * Resolves to whether it is no longer asked.
    */
   async forget(name: string): Promise<boolean> {
     const known = this.#sources.get(name);
-    if (!known?.found || !(await isAway(known.socket))) return false;
+    if (known?.found === undefined || !(await isAway(known.found))) return false;
     if (this.#sources.get(name) !== known) return false;
     this.#sources.delete(name);
-    this.#status.delete(name);
-    for (const [identity, owner] of this.#owners) if (owner.source === name) this.#owners.delete(identity);
+    this.#journal.forget(name);
+    this.#twins.forget(name);
     return true;
   }
 
+  /** Names of those that are asked at every tick. */
+  sources(): readonly string[] {
+    return [...this.#sources.keys()];
+  }
+
+  /** What is known of each source that has been asked, by name in order. */
   status(): readonly SourceStatus[] {
-    return [...this.#status.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#journal.status();
   }
 
   /** Nothing is published afterwards; scrapes under way end by their own deadline. */
@@ -142,13 +133,13 @@ export class Collector {
     for (const timer of this.#timers) timer.cancel();
   }
 
-  /** Looks for sockets that globs match; paths without one are sources from the beginning. */
+  /** Looks for sockets that globs match; what has no glob is a source from the beginning. */
   async #discover(): Promise<void> {
     if (this.#searching) return;
     this.#searching = true;
-    for (const entry of this.#options.entries.filter(({ socket }) => isGlob(socket))) {
+    for (const entry of this.#options.entries.filter(isSearched)) {
       try {
-        for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, path, entry);
+        for await (const path of glob(entry.socket)) this.#add(`${entry.name}:${path}`, entry, path);
       } catch (error) {
         this.#options.log.warn("cannot search for sockets", { source: entry.name, reason: messageOf(error) });
       }
@@ -156,39 +147,35 @@ export class Collector {
     this.#searching = false;
   }
 
-  #add(name: string, socket: string, entry: SourceEntry): void {
+  #add(name: string, entry: SourceEntry, found: string | undefined): void {
     if (this.#sources.has(name)) return;
-    const { clock, intervalMs, timeoutMs } = this.#options;
-    const clustersOf = this.#mappingOf(name);
-    const readsOf = (clusterId: string) => this.#clusters.find((cluster) => cluster.clusterId === clusterId)?.reads;
+    const { clock, intervalMs, timeoutMs, secretsOf, detail } = this.#options;
+    const path = found ?? (entry.kind === "socket" ? entry.socket : "");
     // Taken once: to a source that comes back later they would be hours old.
     const baselines = this.#baselines.get(name) ?? new Map<string, Baseline>();
     this.#baselines.delete(name);
-    const source = new Source({ name, socket, intervalMs, timeoutMs, clock, clustersOf, readsOf, baselines });
-    this.#sources.set(name, { source, socket, quiet: entry.quiet, found: isGlob(entry.socket) });
-  }
-
-  /** Where each proxy of a source goes by the rules of now. */
-  #mappingOf(source: string): (proxy: string) => ProxyClusters {
-    const clusters = this.#clusters;
-    const cache = new Map<string, ProxyClusters>();
-    return (proxy) => {
-      const known = cache.get(proxy);
-      if (known) return known;
-      const ignored = this.#options.ignore.some((pattern) => matchesGlob(proxy, pattern));
-      const found = ignored ? NOBODY : clustersOfProxy(clusters, source, proxy);
-      cache.set(proxy, found);
-      return found;
-    };
+    const source = new Source({
+      name,
+      transport: transportOf(entry, path, clock, secretsOf),
+      intervalMs,
+      timeoutMs,
+      clock,
+      clustersOf: (proxy) => this.#mapping.clustersOf(name, proxy),
+      readsOf: (clusterId) => this.#mapping.readsOf(clusterId),
+      ...(detail === undefined ? {} : { detail }),
+      baselines,
+    });
+    this.#sources.set(name, { source, entry, found });
   }
 
   async #scrape(source: Source, tick: Tick): Promise<void> {
+    const asked = this.#sources.get(source.name);
     const isAsked = () => !this.#stopped && this.#sources.get(source.name)?.source === source;
-    if (!isAsked()) return;
+    if (!asked || !isAsked()) return;
     const scrape = await source.scrape(tick);
     if (!isAsked()) return;
-    const other = this.#otherNameOf(source.name, scrape, tick);
-    this.#journal(source.name, scrape, other);
+    const other = this.#twins.otherNameOf(source.name, scrape.answered?.sign, tick.number);
+    this.#journal.add(asked.entry, source, scrape, other, this.#mapping);
     if (other === undefined) {
       this.#options.bus.publish(scrape.report);
       return;
@@ -197,66 +184,11 @@ export class Collector {
     source.forget();
     this.#options.bus.publish({ ...scrape.report, outcome: { ok: true, slices: [] } });
   }
-
-  /** The source that reports for the same process already, `undefined`: none does. It keeps it as long as it answers. */
-  #otherNameOf(name: string, { identity }: Scrape, tick: Tick): string | undefined {
-    if (identity === undefined) return undefined;
-    const owner = this.#owners.get(identity);
-    if (owner && owner.source !== name && tick.number - owner.number <= 2) return owner.source;
-    for (const [known, { number }] of this.#owners) if (tick.number - number > 2) this.#owners.delete(known);
-    this.#owners.set(identity, { source: name, number: tick.number });
-    return undefined;
-  }
-
-  /** Says what changed at a source, once for each change. */
-  #journal(name: string, { report, unmapped, skippedRows }: Scrape, other: string | undefined): void {
-    const { log, ignore } = this.#options;
-    const { socket = "", quiet = false } = this.#sources.get(name) ?? {};
-    const { outcome } = report;
-    const twice = other === undefined ? "" : `it is the same process as source ${other}: remove one of the two`;
-    const code = outcome.ok ? twice && "duplicate" : outcome.code;
-    const reason = outcome.ok ? twice : outcome.reason;
-    const listed = unmapped.filter((proxy) => !ignore.some((pattern) => matchesGlob(proxy, pattern)));
-    const before = this.#status.get(name);
-    const now = {
-      name,
-      socket,
-      ok: outcome.ok,
-      code,
-      reason,
-      unmapped: outcome.ok ? listed : (before?.unmapped ?? []),
-      skippedRows,
-    };
-    this.#status.set(name, now);
-    if (code !== (before?.code ?? "") || (!before && outcome.ok)) {
-      if (twice) log.warn("source is not used", { source: name, reason });
-      else if (outcome.ok) log.info("source answers", { source: name, socket });
-      else if (!(quiet && code === "absent" && !before?.ok))
-        log.warn("source does not answer", { source: name, code, reason });
-    }
-    if (
-      this.#options.unmapped === "warn" &&
-      now.unmapped.join() !== (before?.unmapped ?? []).join() &&
-      now.unmapped.length > 0
-    ) {
-      log.warn("proxies that no rule file maps", {
-        source: name,
-        proxies: now.unmapped.slice(0, 20),
-        count: now.unmapped.length,
-      });
-    }
-    if (skippedRows > 0 && skippedRows !== before?.skippedRows) {
-      log.warn("rows skipped: another number of fields than the header, or an unknown type", {
-        source: name,
-        rows: skippedRows,
-      });
-    }
-  }
 }
 
-/** What decides where rows go; clusters are matched in order. */
-function mappingText(clusters: readonly ClusterRows[]): string {
-  return JSON.stringify(clusters.map(({ clusterId, rows }) => [clusterId, rows]));
+/** One path is a source from the beginning; a glob's are searched for at every tick. */
+function isSearched(entry: SourceEntry): entry is SocketEntry {
+  return entry.kind === "socket" && isGlob(entry.socket);
 }
 
 async function isAway(path: string): Promise<boolean> {

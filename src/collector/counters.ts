@@ -1,39 +1,35 @@
-import type { RawCounters } from "../model/tick.ts";
+/** Counters of HAProxy: whole numbers below 2^64 that wrap, and what they grew by. */
 
 const WRAP = 2n ** 64n;
-/** Above this a counter that fell may have passed 2^64; below, it was set back. */
-const NEAR_WRAP = 2n ** 63n;
+/** More than this between two scrapes nothing counts: one that fell so far was set back, and did not pass 2^64. */
+const MOST_GROWTH = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** A counter's digits as a number, exact above 2^53; `undefined` for what is not a whole number below 2^64. */
+export function counterOf(text: string): number | bigint | undefined {
+  if (!/^\d{1,20}$/.test(text)) return undefined;
+  if (text.length <= 15) return Number(text);
+  const value = BigInt(text);
+  if (value >= WRAP) return undefined;
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
 
 /** A counter's digits, or `undefined` for what is not a whole number below 2^64. */
 export function counterText(text: string): string | undefined {
-  if (!/^\d{1,20}$/.test(text)) return undefined;
-  return text.length < 20 || BigInt(text) < WRAP ? text : undefined;
-}
-
-/** `a - b` of two counters: exact also beyond 2^53, as long as the difference is not. */
-function difference(a: string, b: string): number {
-  return a.length <= 15 && b.length <= 15 ? Number(a) - Number(b) : Number(BigInt(a) - BigInt(b));
+  return counterOf(text) === undefined ? undefined : text;
 }
 
 /**
- * How much a counter grew within one process. One that fell was cleared, so what it shows is what came since,
- * unless it stood near 2^64: then it wrapped.
+ * What a counter grew by within one process. One that fell was set back, unless it can have passed 2^64 within one
+ * scrape.
  */
+export function growth(previous: bigint, current: bigint): number | "reset" {
+  if (current >= previous) return Number(current - previous);
+  const wrapped = current - previous + WRAP;
+  return wrapped <= MOST_GROWTH ? Number(wrapped) : "reset";
+}
+
+/** How much a counter grew within one process, of its digits: where it was set back, what came since. */
 export function increaseInProcess(previous: string, current: string): number {
-  const grown = difference(current, previous);
-  if (grown >= 0) return grown;
-  const before = BigInt(previous);
-  return before > NEAR_WRAP && BigInt(current) < NEAR_WRAP ? Number(BigInt(current) - before + WRAP) : Number(current);
-}
-
-/**
- * The new process of 3.0 and later went on with this row's counters: none of them is below what it was, and
- * there was traffic to tell by.
- */
-export function wasCarried(previous: RawCounters, current: RawCounters): boolean {
-  if ((previous.stot ?? "0") === "0") return false;
-  return Object.entries(previous).every(([column, value]) => {
-    const now = current[column];
-    return now !== undefined && difference(now, value) >= 0;
-  });
+  const grown = growth(BigInt(previous), BigInt(current));
+  return grown === "reset" ? Number(current) : grown;
 }

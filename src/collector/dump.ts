@@ -1,133 +1,134 @@
-/** The answer to `show info float;show stat`: process facts and rows, or why it cannot be trusted. */
+/** The answer to `show info float;show stat`, or a statistics page: process facts and rows, or why it cannot be trusted. */
 
 import type { ProcessIdentity } from "../model/tick.ts";
+import { CsvRows } from "./csvRows.ts";
+import type { Foreword, RefusalCode } from "./foreword.ts";
+import { HEADER, readForeword, whatItIs } from "./foreword.ts";
+import type { Dump } from "./rows.ts";
+import { dumpOf } from "./rows.ts";
+import type { Tables } from "./tables.ts";
 
 /** The question; `float` gives microseconds of uptime from 2.4 on and is ignored before. */
 export const QUESTION = "show info float;show stat";
 
-export type RowKind = "frontend" | "backend" | "server" | "listener";
+/**
+ * `socket`: process facts, then rows, then an empty line. `page`: rows alone, of a process of which nothing is said;
+ * its transport knows where it ends.
+ */
+export type DumpMode = "socket" | "page";
 
-/** Column 32, `type`, decides what a row is: `svname` may be any legal name, even BACKEND. */
-const KINDS: readonly RowKind[] = ["frontend", "backend", "server", "listener"];
-
-/** One line of `show stat`. */
-export interface Row {
-  readonly proxy: string;
-  readonly server: string;
-  readonly kind: RowKind;
-  /** Text of a column by HAProxy's name; empty when HAProxy has none or printed nothing. */
-  readonly column: (name: string) => string;
-}
-
-export interface Dump {
-  readonly process: ProcessIdentity;
-  /** `Uptime_sec` was printed with a fraction: exact enough to measure time with. */
-  readonly preciseUptime: boolean;
-  readonly rows: readonly Row[];
-  /** Lines that were not rows: another field count, or an unknown type. */
-  readonly skipped: number;
-}
+export type { Dump } from "./rows.ts";
 
 export type ParsedDump =
   | { readonly ok: true; readonly dump: Dump }
-  | { readonly ok: false; readonly code: "empty" | "truncated" | "not_stats" | "nbproc"; readonly reason: string };
+  | { readonly ok: false; readonly code: RefusalCode; readonly reason: string };
 
-/** Reads a whole answer. A dump without its last empty line is refused whole: half of it would under-report. */
-export function parseDump(answer: string): ParsedDump {
-  if (answer.trim() === "")
-    return { ok: false, code: "empty", reason: "HAProxy closed the connection without an answer" };
-  const text = answer.includes("\r\n") ? answer.replaceAll("\r\n", "\n") : answer;
-  const headerAt = text.startsWith("# pxname,") ? 0 : text.indexOf("\n# pxname,") + 1;
-  if (headerAt === 0 && !text.startsWith("# pxname,")) {
-    return {
-      ok: false,
-      code: "not_stats",
-      reason: `the answer is not statistics: ${JSON.stringify(text.slice(0, 200))}`,
-    };
-  }
-  if (!text.endsWith("\n\n")) {
-    return {
-      ok: false,
-      code: "truncated",
-      reason: `the answer ends after ${answer.length} bytes without its empty line`,
-    };
-  }
-  const info = parseInfo(text.slice(0, headerAt));
-  if (!info) return { ok: false, code: "not_stats", reason: "the answer to show info has no Pid and Uptime_sec" };
-  if (info.processes > 1) {
-    const reason = `${info.processes} processes answer in turn on this socket: give each its own (bind-process, or nbthread)`;
-    return { ok: false, code: "nbproc", reason };
-  }
-  const lines = splitRecords(text.slice(headerAt, -2));
-  if (!lines) return { ok: false, code: "truncated", reason: "a quoted field of the answer never ends" };
-  const header = (lines[0] ?? []).map((name, index) => (index === 0 ? name.replace(/^# /, "") : name.trim()));
-  const { rows, skipped } = parseRows(header, lines);
-  const { process, preciseUptime } = info;
-  return { ok: true, dump: { process, preciseUptime, rows, skipped } };
-}
+/** What stands before the header is no longer; `show info` of HAProxy 3.4 is 2 kB. */
+const MAX_FOREWORD_BYTES = 64 * 1024;
 
-function parseInfo(text: string): (Pick<Dump, "process" | "preciseUptime"> & { processes: number }) | undefined {
-  const facts = new Map<string, string>();
-  for (const line of text.split("\n")) {
-    const colon = line.indexOf(": ");
-    if (colon > 0) facts.set(line.slice(0, colon), line.slice(colon + 2).trim());
-  }
-  const pid = Number(facts.get("Pid"));
-  const uptime = facts.get("Uptime_sec") ?? "";
-  const startTime = facts.get("Start_time_sec");
-  if (!Number.isInteger(pid) || !/^\d+(\.\d+)?$/.test(uptime)) return undefined;
-  const startTimeS = startTime !== undefined && /^\d+(\.\d+)?$/.test(startTime) ? Number(startTime) : undefined;
-  const process = { pid, uptimeS: Number(uptime), startTimeS, version: facts.get("Version") ?? "" };
-  return { process, preciseUptime: uptime.includes("."), processes: Number(facts.get("Nbproc") ?? 1) };
-}
+const UNKNOWN: ProcessIdentity = { pid: undefined, uptimeS: undefined, startTimeS: undefined, version: "" };
 
-function parseRows(header: readonly string[], lines: readonly (readonly string[])[]): { rows: Row[]; skipped: number } {
-  const index = new Map(header.map((name, at) => [name, at]));
-  const proxyAt = index.get("pxname") ?? 0;
-  const serverAt = index.get("svname") ?? 1;
-  const typeAt = index.get("type") ?? -1;
-  const rows: Row[] = [];
-  let skipped = 0;
-  for (const cells of lines.slice(1)) {
-    const kind = KINDS[Number(cells[typeAt] || Number.NaN)];
-    if (cells.length !== header.length || kind === undefined) {
-      skipped++;
-      continue;
+const LF = 10;
+
+/** Reads one answer as it arrives. */
+export class DumpReader {
+  readonly #mode: DumpMode;
+  readonly #tables: Tables | undefined;
+  readonly #shown: (text: string) => string;
+  #bytes = 0;
+  /** All that stands before the header, and as much of it as has been looked through. */
+  #before: Buffer = Buffer.allocUnsafe(4096);
+  #length = 0;
+  #lineAt = 0;
+  #searched = 0;
+  #foreword: Foreword | undefined;
+  #rows: CsvRows | undefined;
+  #refused: ParsedDump | undefined;
+
+  /** `tables` are those of the source that answers; `shown`: what of an answer that is none may be shown. */
+  constructor(mode: DumpMode, tables?: Tables, shown: (text: string) => string = (text) => text) {
+    this.#mode = mode;
+    this.#tables = tables;
+    this.#shown = shown;
+  }
+
+  /** Nothing that comes can make it an answer any more: it need not be read on. */
+  get isRefused(): boolean {
+    return this.#refused !== undefined || this.#rows?.refused !== undefined;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.isRefused) return;
+    if (this.#rows) this.#rows.push(chunk);
+    else this.#search(chunk);
+  }
+
+  /** All has come. An answer without its end is refused whole: half of it would under-report. */
+  end(): ParsedDump {
+    if (this.#refused) return this.#refused;
+    const rows = this.#rows;
+    if (!rows) return this.#noHeader();
+    if (rows.refused) return { ok: false, ...rows.refused };
+    if (rows.isQuoted) return refuse("truncated", "a quoted field of the answer never ends");
+    const isSocket = this.#mode === "socket";
+    if (isSocket ? !rows.isEnded : !rows.isWhole) {
+      const end = isSocket ? "its empty line" : "the end of its line";
+      return refuse("truncated", `the answer ends after ${this.#bytes} bytes without ${end}`);
     }
-    const column = (name: string) => cells[index.get(name) ?? -1] ?? "";
-    rows.push({ proxy: cells[proxyAt] ?? "", server: cells[serverAt] ?? "", kind, column });
+    if (!isSocket && rows.table.size === 0) return refuse("no_rows", "the page has a header and no row");
+    const { process = UNKNOWN, preciseUptime = false, node, connections } = this.#foreword ?? {};
+    return { ok: true, dump: dumpOf(process, preciseUptime, rows.table, rows.skipped, node, connections) };
   }
-  return { rows, skipped };
+
+  /** Looks for the header, line by line. */
+  #search(chunk: Uint8Array): void {
+    if (this.#length + chunk.length > this.#before.length) {
+      const wider = Buffer.allocUnsafe(2 * (this.#length + chunk.length));
+      this.#before.copy(wider, 0, 0, this.#length);
+      this.#before = wider;
+    }
+    this.#before.set(chunk, this.#length);
+    this.#length += chunk.length;
+    const text = this.#before.subarray(0, this.#length);
+    for (let end = text.indexOf(LF, this.#searched); end >= 0; end = text.indexOf(LF, this.#lineAt)) {
+      if (text.toString("latin1", this.#lineAt, this.#lineAt + HEADER.length) === HEADER) {
+        this.#begin(text.toString("latin1", 0, this.#lineAt), text.toString("latin1", this.#lineAt, end));
+        this.#rows?.push(text.subarray(end + 1));
+        return;
+      }
+      this.#lineAt = end + 1;
+    }
+    this.#searched = this.#length;
+    if (this.#length > MAX_FOREWORD_BYTES) this.#refused = this.#noHeader();
+  }
+
+  /** The header is there: what stands before it says which process answers. */
+  #begin(before: string, header: string): void {
+    this.#before = Buffer.alloc(0);
+    this.#rows = new CsvRows(header, this.#tables);
+    if (this.#mode === "page") return;
+    this.#foreword = readForeword(before);
+    if (!this.#foreword) this.#refused = refuse("not_stats", "the answer to show info has no Pid and Uptime_sec");
+    else if (this.#foreword.processes > 1) {
+      const reason = `${this.#foreword.processes} processes answer in turn on this socket: give each its own (bind-process, or nbthread)`;
+      this.#refused = refuse("nbproc", reason);
+    }
+  }
+
+  #noHeader(): ParsedDump {
+    const text = this.#before.toString("latin1", 0, this.#length);
+    return { ok: false, ...whatItIs(text, this.#mode === "socket" ? "HAProxy" : "the web server", this.#shown) };
+  }
 }
 
-/**
- * Lines of fields; `undefined` when a quote never closes. Nearly every dump has no quote and is split; free text
- * of checks may be quoted.
- */
-function splitRecords(text: string): string[][] | undefined {
-  if (!text.includes('"')) return text.split("\n").map((line) => line.split(","));
-  const records: string[][] = [];
-  let fields: string[] = [];
-  let field = "";
-  let quoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at];
-    if (quoted) {
-      if (char !== '"') field += char;
-      else if (text[at + 1] === '"') {
-        field += '"';
-        at++;
-      } else quoted = false;
-    } else if (char === '"') quoted = true;
-    else if (char === ",") {
-      fields.push(field);
-      field = "";
-    } else if (char === "\n") {
-      records.push([...fields, field]);
-      fields = [];
-      field = "";
-    } else field += char;
-  }
-  records.push([...fields, field]);
-  return quoted ? undefined : records;
+/** Reads a whole answer; text is one of latin1. */
+export function parseDump(answer: string | Uint8Array, mode: DumpMode = "socket"): ParsedDump {
+  const reader = new DumpReader(mode);
+  reader.push(typeof answer === "string" ? Buffer.from(answer, "latin1") : answer);
+  return reader.end();
+}
+
+function refuse(code: RefusalCode, reason: string): ParsedDump {
+  return { ok: false, code, reason };
 }

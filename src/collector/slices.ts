@@ -1,96 +1,183 @@
 /** Rows of one dump → what they say of each cluster, as parts that add up over sources. */
 
 import type { RowSet } from "../model/meters.ts";
-import type { Baseline, ClusterSlice, RawCounters } from "../model/tick.ts";
-import { counterText, increaseInProcess, wasCarried } from "./counters.ts";
-import type { Dump, Row } from "./dump.ts";
+import type { Baseline, ClusterSlice, RowSample } from "../model/tick.ts";
+import { baselineOf, letGo, rowsOf, withRows } from "./baseline.ts";
+import type { Continued, Former } from "./continuity.ts";
+import { continuityOf } from "./continuity.ts";
+import type { CountedRows } from "./increases.ts";
+import { countRows, nothingCounted, roomFor } from "./increases.ts";
 import type { ProxyClusters } from "./mapping.ts";
-import type { CountedRow, Increases } from "./parts.ts";
-import { metersBehind, PART_METERS, partsOf, rawOf } from "./parts.ts";
-import type { Elapsed, Previous } from "./process.ts";
-import { mayCarryCounters } from "./process.ts";
+import type { Places } from "./parts.ts";
+import { CLUSTER_METERS, metersBehind, PART_METERS, partsOf, rawOf } from "./parts.ts";
+import type { Since } from "./process.ts";
 import type { Reads } from "./reads.ts";
-import { membersOf, proxiesOf, serverParts } from "./servers.ts";
+import type { RowGroup } from "./rowGroup.ts";
+import type { Dump } from "./rows.ts";
+import { BACKEND, COLUMNS, COUNTER_COLUMNS, columnIndex, FRONTEND, KINDS, LISTENER, SERVER } from "./rowTable.ts";
+import type { Servers } from "./servers.ts";
+import { areSameServers, serverParts, serversOf } from "./servers.ts";
 
-const COUNTER_COLUMNS = [
-  ...new Set(["stot", ...PART_METERS.flatMap((meter) => (meter.kind === "counter" ? meter.columns : []))]),
-];
+export type { Since } from "./process.ts";
 
-/** The scrape before, of one cluster's rows, and what passed since. */
-export interface Since {
-  /** `undefined`: there was none. */
-  readonly previous: Previous | undefined;
-  /** `undefined`: nothing can be counted yet; the baseline stays the one before, where there is one. */
-  readonly elapsed: Elapsed | undefined;
-  /** The increases may be counted in totals but are too old for a rate. */
-  readonly gap: boolean;
-}
+/** Rows of which series of their own are kept: none, frontends and backends, or servers as well. */
+export type Detail = "clusters" | "proxies" | "members";
 
 export interface SlicedDump {
   readonly slices: readonly ClusterSlice[];
   /** Proxies of which no row belongs to a cluster. */
   readonly unmapped: readonly string[];
+  /** Of a source that says nothing of its process: another one answered. */
+  readonly isOther: boolean;
 }
 
-/** What a dump says of each cluster. `wallAt` stamps the baseline, for a later run of ours. */
+/** What of the rows is asked for. */
+export interface Slicing {
+  readonly dump: Dump;
+  /** Stamps the baseline, for a later run of ours. */
+  readonly wallAt: number;
+  readonly clustersOf: (proxy: string) => ProxyClusters;
+  readonly sinceOf: (clusterId: string) => Since;
+  readonly readsOf: (clusterId: string) => Reads | undefined;
+  readonly detail: Detail;
+  /** Processes that answered before, of a source that says nothing of them. */
+  readonly formers?: readonly Former[];
+}
+
+/** So many rows are sliced in a millisecond or two. */
+const ROWS_AT_ONCE = 1000;
+
+/** What a dump says of each cluster. */
 export function sliceDump(
   dump: Dump,
   wallAt: number,
   clustersOf: (proxy: string) => ProxyClusters,
   sinceOf: (clusterId: string) => Since,
   readsOf: (clusterId: string) => Reads | undefined = () => undefined,
+  detail: Detail = "proxies",
+  formers: readonly Former[] = [],
 ): SlicedDump {
-  const byCluster = new Map<string, Row[]>();
-  const unmapped = new Set<string>();
-  for (const row of dump.rows) {
-    if (row.kind === "listener") continue;
-    const { frontend, backend } = clustersOf(row.proxy);
-    if (frontend === undefined && backend === undefined) unmapped.add(row.proxy);
-    const clusterId = row.kind === "frontend" ? frontend : backend;
-    if (clusterId === undefined) continue;
-    const rows = byCluster.get(clusterId);
-    if (rows) rows.push(row);
-    else byCluster.set(clusterId, [row]);
+  const steps = slicing({ dump, wallAt, clustersOf, sinceOf, readsOf, detail, formers });
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
   }
-  const slices = [...byCluster].map(([id, rows]) => sliceCluster(id, rows, dump, sinceOf(id), readsOf(id), wallAt));
-  return { slices, unmapped: [...unmapped] };
 }
 
-function sliceCluster(
+/** The same in steps of a few milliseconds, so that a large dump does not hold up everything else. */
+export function* slicing(asked: Slicing): Generator<void, SlicedDump> {
+  const { groups, unmapped } = groupsOf(asked.dump, asked.clustersOf);
+  yield;
+  const { byCluster, isOther } = continuityOf(asked.dump, groups, asked.sinceOf, asked.formers ?? []);
+  const slices: ClusterSlice[] = [];
+  const room = roomFor(Math.max(0, ...[...groups.values()].map(({ rows }) => rows.length)));
+  let done = 0;
+  for (const [clusterId, group] of groups) {
+    const since = byCluster.get(clusterId);
+    if (!since) continue;
+    slices.push(yield* sliceCluster(clusterId, group, since, asked, room));
+    done += group.rows.length;
+    if (done < ROWS_AT_ONCE) continue;
+    done = 0;
+    yield;
+  }
+  return { slices, unmapped, isOther };
+}
+
+interface Groups {
+  readonly groups: ReadonlyMap<string, RowGroup>;
+  readonly unmapped: readonly string[];
+}
+
+function groupsOf({ table }: Dump, clustersOf: (proxy: string) => ProxyClusters): Groups {
+  const byCluster = new Map<string, number[]>();
+  const unmapped = new Set<string>();
+  let proxy: string | undefined;
+  let clusters: ProxyClusters = { frontend: undefined, backend: undefined };
+  let [ofId, ofRows]: [string | undefined, number[]] = [undefined, []];
+  for (let row = 0; row < table.size; row++) {
+    const kind = table.kinds[row];
+    if (kind === LISTENER) continue;
+    // Rows of a proxy come together.
+    if (table.proxies[row] !== proxy) {
+      proxy = table.proxies[row] ?? "";
+      clusters = clustersOf(proxy);
+    }
+    if (clusters.frontend === undefined && clusters.backend === undefined) unmapped.add(proxy ?? "");
+    const clusterId = kind === FRONTEND ? clusters.frontend : clusters.backend;
+    if (clusterId === undefined) continue;
+    if (clusterId !== ofId) {
+      [ofId, ofRows] = [clusterId, byCluster.get(clusterId) ?? []];
+      byCluster.set(clusterId, ofRows);
+    }
+    ofRows.push(row);
+  }
+  const groups = new Map([...byCluster].map(([id, rows]) => [id, { table, rows: new Int32Array(rows) }]));
+  return { groups, unmapped: [...unmapped] };
+}
+
+/** What is the same as long as the rows are, whatever they count. */
+interface Standing {
+  readonly group: RowGroup;
+  readonly sets: Sets;
+  readonly servers: Servers;
+}
+
+/** What a baseline was made with. */
+const standings = new WeakMap<Baseline, Standing>();
+
+/** That of the scrape before is given again where nothing changed: who asks what changed sees it at a glance. */
+function standingOf(group: RowGroup, baseline: Baseline | undefined, before: RowGroup | undefined): Standing {
+  const known = baseline && standings.get(baseline);
+  // A baseline that was read from its text has no states.
+  const isKnown = known !== undefined && known.group === before && areSameServers(group, before);
+  return isKnown ? { ...known, group } : { group, sets: rowSets(group), servers: serversOf(group) };
+}
+
+function* sliceCluster(
   clusterId: string,
-  rows: readonly Row[],
-  dump: Dump,
-  since: Since,
-  reads: Reads | undefined,
-  at: number,
-): ClusterSlice {
-  const counted = rows.map((row): CountedRow => {
-    const raw = rawCounters(row);
-    return { row, raw, increases: rowIncreases(row, raw, dump, since) };
-  });
-  const sets = rowSets(counted);
-  const open = sets.traffic.some(({ row }) => Number(row.column("scur")) > 0);
-  const now: Baseline = {
-    process: dump.process,
-    at,
-    open,
-    rows: Object.fromEntries(counted.map(({ row, raw }) => [keyOf(row), raw])),
-  };
-  const keeps = since.previous !== undefined && since.elapsed === undefined;
-  const gap = since.gap || rows.some((row) => row.kind !== "server" && hasPast(row, since));
+  group: RowGroup,
+  since: Continued,
+  { dump, wallAt, readsOf, detail }: Slicing,
+  room: Float64Array,
+): Generator<void, ClusterSlice> {
+  const isLarge = group.rows.length > ROWS_AT_ONCE;
+  const { previous, elapsed } = since;
+  const before = previous && rowsOf(previous.baseline);
+  const counted = before ? countRows(group, before, since, room) : nothingCounted(group, room);
+  if (isLarge) yield;
+  const standing = standingOf(group, previous?.baseline, before);
+  const { sets, servers } = standing;
+  if (isLarge) yield;
+  const reads = readsOf(clusterId);
+  const parts = partsOf(CLUSTER_METERS, counted, (meter) => sets[meter.rows]);
+  const open = sets.traffic.some((at) => sessionsOf(group, at) > 0);
+  if (isLarge) yield;
+  const keeps = previous !== undefined && elapsed === undefined;
+  const baseline = keeps
+    ? previous.baseline
+    : baselineOf({ process: dump.process, at: wallAt, open }, group, serverColumnsOf(reads, detail));
+  if (!keeps) standings.set(baseline, standing);
+  if (isLarge) yield;
+  const gap = since.gap || counted.isPartial;
+  const fresh = elapsed?.same === false;
   return {
     clusterId,
-    coveredS: gap ? 0 : coveredS(counted, dump, since),
-    ...partsOf(PART_METERS, (meter) => sets[meter.rows]),
-    members: membersOf(rows),
-    proxies: proxiesOf(rows),
-    ...readParts(reads, sets),
-    fresh: since.elapsed?.same === false,
-    reload: since.elapsed?.same === false && since.previous?.baseline.open === true,
+    coveredS: gap ? 0 : coveredS(dump, since),
+    ...parts,
+    members: servers.members,
+    proxies: servers.proxies,
+    ...readParts(reads, counted, sets),
+    rowCount: group.rows.length,
+    resets: counted.resets,
+    skipped: dump.skipped,
+    ...(detail === "clusters" ? {} : { kept: keptOf(counted, servers, detail) }),
+    fresh,
+    reload: fresh && previous?.baseline.open === true,
     gap,
     open,
-    moved: sets.traffic.some(({ increases }) => (increases?.bin ?? 0) > 0 || (increases?.bout ?? 0) > 0),
-    baseline: keeps && since.previous ? since.previous.baseline : now,
+    moved: sets.traffic.some((at) => movedOf(counted, at) > 0),
+    baseline,
   };
 }
 
@@ -98,96 +185,98 @@ function sliceCluster(
  * Seconds that the increases span. What a process counted that is gone now nobody knows: of one that took its place
  * they span its own life at the most, unless it carried the counters on.
  */
-function coveredS(counted: readonly CountedRow[], dump: Dump, since: Since): number {
-  const { elapsed } = since;
-  if (!elapsed) return 0;
-  const whole = elapsed.same || counted.some(({ row, raw }) => isCarried(row, raw, dump, since));
-  return whole ? elapsed.seconds : Math.min(elapsed.seconds, dump.process.uptimeS);
+function coveredS({ process }: Dump, { elapsed, began }: Continued): number {
+  if (!elapsed || began === "unknown") return 0;
+  return began !== "zero" || process.uptimeS === undefined
+    ? elapsed.seconds
+    : Math.min(elapsed.seconds, process.uptimeS);
 }
 
 /** What only some rules read, and only where they do. */
-function readParts(reads: Reads | undefined, sets: Sets): Pick<ClusterSlice, "servers" | "raw"> {
+function readParts(reads: Reads | undefined, counted: CountedRows, sets: Sets): Pick<ClusterSlice, "servers" | "raw"> {
   const perServer = [...new Set((reads?.perServer ?? []).flatMap(metersBehind))];
   const sums = new Map<string, number>();
   for (const meter of (reads?.counters ?? []).flatMap(metersBehind)) {
-    const sum = meter.kind === "counter" ? rawOf(meter, sets[meter.rows]) : undefined;
+    const sum = meter.kind === "counter" ? rawOf(meter, counted, sets[meter.rows]) : undefined;
     if (sum !== undefined) sums.set(meter.name, sum);
   }
   return {
-    ...(perServer.length > 0 ? { servers: serverParts(perServer, sets.server) } : {}),
+    ...(perServer.length > 0 ? { servers: serverParts(perServer, counted, sets.server) } : {}),
     ...(sums.size > 0 ? { raw: Object.fromEntries(sums) } : {}),
   };
 }
 
-/** Never `iid` or `sid`: a reload may number them anew. */
-function keyOf(row: Row): string {
-  return `${row.proxy}/${row.server}/${row.kind}`;
+/** Counters of server rows that somebody reads after a restart. */
+function serverColumnsOf(reads: Reads | undefined, detail: Detail): readonly string[] {
+  if (detail === "members") return COUNTER_COLUMNS;
+  const meters = (reads?.perServer ?? []).flatMap(metersBehind);
+  if (meters.length === 0) return SERVER_COLUMNS;
+  return [...new Set([...SERVER_COLUMNS, ...meters.flatMap((one) => (one.kind === "counter" ? one.columns : []))])];
 }
 
-/** A baseline's rows that are still the cluster's; `undefined`: none is. HAProxy's names hold no slash. */
+const SERVER_COLUMNS: readonly string[] = [
+  ...new Set([
+    "stot",
+    ...CLUSTER_METERS.flatMap((one) => (one.kind === "counter" && one.rows === "server" ? one.columns : [])),
+  ]),
+];
+
+/** Each row by itself. */
+function keptOf(counted: CountedRows, servers: Servers, detail: Detail): readonly RowSample[] {
+  const { table, rows } = counted.group;
+  const kept: RowSample[] = [];
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at] ?? 0;
+    const kind = KINDS[table.kinds[row] ?? LISTENER] ?? "listener";
+    if (kind === "server" && detail !== "members") continue;
+    const meters = kind === "server" ? PART_METERS : CLUSTER_METERS;
+    const parts = partsOf<(typeof meters)[number]>(meters, counted, () => [at]);
+    const state = servers.states[at];
+    const resource = `${table.proxies[row]}/${table.servers[row]}`;
+    kept.push({ resource, kind, ...parts, ...(state === undefined ? {} : { state }) });
+  }
+  return kept;
+}
+
+/** Lets the rows of a baseline go: its text tells them, when they are asked for again. */
+export function letRowsGo(baseline: Baseline): void {
+  letGo(baseline);
+  standings.delete(baseline);
+}
+
+/** A baseline's rows that are still the cluster's; `undefined`: none is. */
 export function stillMapped(
   clusterId: string,
   baseline: Baseline,
   clustersOf: (proxy: string) => ProxyClusters,
 ): Baseline | undefined {
-  const rows = Object.entries(baseline.rows).filter(([key]) => {
-    const { frontend, backend } = clustersOf(key.slice(0, key.indexOf("/")));
-    return (key.endsWith("/frontend") ? frontend : backend) === clusterId;
+  return withRows(baseline, (proxy, kind) => {
+    const { frontend, backend } = clustersOf(proxy);
+    return (kind === "frontend" ? frontend : backend) === clusterId;
   });
-  return rows.length > 0 ? { ...baseline, rows: Object.fromEntries(rows) } : undefined;
 }
 
-function rawCounters(row: Row): RawCounters {
-  const counters: Record<string, string> = {};
-  for (const column of COUNTER_COLUMNS) {
-    const text = counterText(row.column(column));
-    if (text !== undefined) counters[column] = text;
+type Sets = Readonly<Record<RowSet, Places>>;
+
+function rowSets({ table, rows }: RowGroup): Sets {
+  const [frontend, backend, server, queue]: [number[], number[], number[], number[]] = [[], [], [], []];
+  for (let at = 0; at < rows.length; at++) {
+    const kind = table.kinds[rows[at] ?? 0];
+    if (kind === FRONTEND) frontend.push(at);
+    else queue.push(at);
+    if (kind === BACKEND) backend.push(at);
+    else if (kind === SERVER) server.push(at);
   }
-  return counters;
+  return { traffic: frontend.length > 0 ? frontend : backend, frontend, backend, server, queue };
 }
 
-/** A new process began with the row's counters of the one before it. */
-function isCarried(row: Row, now: RawCounters, dump: Dump, { previous }: Since): boolean {
-  const before = previous?.baseline.rows[keyOf(row)];
-  return before !== undefined && mayCarryCounters(dump.process) && wasCarried(before, now);
+const [SCUR, BIN, BOUT] = [columnIndex("scur"), columnIndex("bin"), columnIndex("bout")];
+
+function sessionsOf({ table, rows }: RowGroup, at: number): number {
+  return table.numbers[(rows[at] ?? 0) * COLUMNS.length + SCUR] ?? 0;
 }
 
-/**
- * Increase of each counter column of a row since the scrape before; `undefined`: only a baseline. A row that
- * appears with a new process began at 0.
- */
-function rowIncreases(row: Row, now: RawCounters, dump: Dump, since: Since): Increases {
-  if (!since.previous || !since.elapsed || hasPast(row, since)) return undefined;
-  const before = since.previous.baseline.rows[keyOf(row)];
-  const continued = since.elapsed.same || isCarried(row, now, dump, since);
-  const increases: Record<string, number> = {};
-  for (const [column, value] of Object.entries(now)) {
-    const previous = continued ? before?.[column] : "0";
-    if (previous !== undefined) increases[column] = increaseInProcess(previous, value);
-  }
-  return increases;
-}
-
-/**
- * Whether a row has counted what is not ours: it appears inside a living process, or other rules have just made
- * it this cluster's. A server may appear by itself. A proxy does not: it was given to the cluster, whose traffic
- * since the scrape before is then known in part only and makes no rate.
- */
-function hasPast(row: Row, { previous, elapsed }: Since): boolean {
-  if (!previous || !elapsed || previous.baseline.rows[keyOf(row)]) return false;
-  return elapsed.same || previous.remapped === true;
-}
-
-type Sets = Readonly<Record<RowSet, readonly CountedRow[]>>;
-
-function rowSets(counted: readonly CountedRow[]): Sets {
-  const frontends = counted.filter(({ row }) => row.kind === "frontend");
-  const backends = counted.filter(({ row }) => row.kind === "backend");
-  const servers = counted.filter(({ row }) => row.kind === "server");
-  return {
-    traffic: frontends.length > 0 ? frontends : backends,
-    backend: backends,
-    server: servers,
-    queue: [...backends, ...servers],
-  };
+function movedOf({ increases }: CountedRows, at: number): number {
+  const base = at * COUNTER_COLUMNS.length;
+  return Math.max(increases[base + BIN] || 0, increases[base + BOUT] || 0);
 }

@@ -1,69 +1,108 @@
 /** One HAProxy process as we reach it: asks it once a tick and remembers what the next answer is compared with. */
 
-import { opendir } from "node:fs/promises";
-import { dirname } from "node:path";
 import { messageOf } from "../lib/errors.ts";
-import { fnv1a32 } from "../lib/hash.ts";
-import type { Baseline, ScrapeReport, Tick } from "../model/tick.ts";
-import { maxGapS } from "../model/tick.ts";
+import type { Baseline, ProcessIdentity, ScrapeReport, Tick } from "../model/tick.ts";
 import type { Clock } from "../ports.ts";
-import { ask } from "./ask.ts";
-import type { Dump } from "./dump.ts";
-import { parseDump, QUESTION } from "./dump.ts";
+import type { Backoff } from "./backoff.ts";
+import { afterAsking, isCostly, isDue, NO_BACKOFF } from "./backoff.ts";
+import { failureHints } from "./hints.ts";
+import { Leftovers } from "./leftovers.ts";
 import type { ProxyClusters } from "./mapping.ts";
-import type { Previous } from "./process.ts";
-import { elapsed } from "./process.ts";
+import { sinceOf } from "./process.ts";
 import type { Reads } from "./reads.ts";
-import type { Since } from "./slices.ts";
-import { sliceDump, stillMapped } from "./slices.ts";
+import type { Detail, SlicedDump } from "./slices.ts";
+import { slicing } from "./slices.ts";
+import { Tables } from "./tables.ts";
+import type { Failure, Transport } from "./transport.ts";
+import type { Sign } from "./twins.ts";
+import { signOf } from "./twins.ts";
 
 export interface SourceOptions {
   /** E.g. `local`, or `amphorae:/var/lib/octavia/x.sock` for one match of a glob. */
   readonly name: string;
-  readonly socket: string;
+  readonly transport: Transport;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly clustersOf: (proxy: string) => ProxyClusters;
   /** What the rules of a cluster read beyond its values; `undefined`: nothing. */
   readonly readsOf?: (clusterId: string) => Reads | undefined;
+  /** Which rows are kept by themselves; by default those of proxies. */
+  readonly detail?: Detail;
   /** Raw counters recorded by an earlier run, by cluster. */
   readonly baselines: ReadonlyMap<string, Baseline>;
+}
+
+/** What an answer said of itself. */
+export interface Answered {
+  readonly version: string;
+  readonly process: ProcessIdentity;
+  /** When it was asked, by our monotonic time, ms. */
+  readonly askedMs: number;
+  /** Rows in all, also those of no cluster. */
+  readonly rows: number;
+  readonly unmapped: readonly string[];
+  readonly skippedRows: number;
+  /** Tells the process that answered from others; `undefined`: nothing does. */
+  readonly sign: Sign | undefined;
 }
 
 /** A scrape and what is wrong with it short of an error. */
 export interface Scrape {
   readonly report: ScrapeReport;
-  readonly unmapped: readonly string[];
-  readonly skippedRows: number;
-  /** The process that answered, as far as it can be told from others; `undefined`: it cannot. */
-  readonly identity: string | undefined;
+  /** `undefined`: there was no answer. */
+  readonly answered: Answered | undefined;
+  /** What is worth a word beyond the error. */
+  readonly hints: readonly string[];
+  /** It was not asked at this tick: the error is that of the last time. */
+  readonly isRepeated: boolean;
 }
 
 export class Source {
   readonly name: string;
   readonly #options: SourceOptions;
-  readonly #previous = new Map<string, Previous>();
+  readonly #left: Leftovers;
+  readonly #tables = new Tables();
   #clustersOf: SourceOptions["clustersOf"];
+  #remaps = 0;
   #busy = false;
+  #backoff: Backoff = NO_BACKOFF;
+  #lastFailure: Failure | undefined;
 
   constructor(options: SourceOptions) {
     this.name = options.name;
     this.#options = options;
     this.#clustersOf = options.clustersOf;
-    for (const [clusterId, baseline] of options.baselines) {
-      this.#previous.set(clusterId, { baseline, monotonicMs: undefined });
-    }
+    this.#left = new Leftovers(options.baselines);
   }
 
-  /** Scrapes of one source never overlap: one that is still under way makes the next an error report (rule T2). */
+  /** Where it leads to, for people. */
+  get address(): string {
+    return this.#options.transport.address;
+  }
+
+  /**
+   * Scrapes of one source never overlap: one that is still under way makes the next an error report (rule T2). One
+   * that fails again and again at a cost is left alone for some ticks: they say again what was wrong.
+   */
   async scrape(tick: Tick): Promise<Scrape> {
-    if (this.#busy) return this.#failed(tick, 0, "overlap", "the scrape of the tick before is still under way");
+    if (this.#busy) {
+      return this.#failed(tick, 0, failure("overlap", "the scrape of the tick before is still under way"));
+    }
+    const { transport, intervalMs } = this.#options;
+    if (this.#lastFailure && !isDue(this.#backoff, tick.number, intervalMs)) {
+      return { ...this.#failed(tick, 0, this.#lastFailure), isRepeated: true };
+    }
     this.#busy = true;
     try {
-      return await this.#scrape(tick);
+      const scrape = await this.#scrape(tick);
+      const { outcome } = scrape.report;
+      this.#lastFailure = outcome.ok ? undefined : outcome;
+      const isCostlyFailure = !outcome.ok && isCostly(transport.isLocal, outcome.code);
+      this.#backoff = afterAsking(this.#backoff, tick.number, isCostlyFailure);
+      return scrape;
     } catch (error) {
-      return this.#failed(tick, 0, "bug", messageOf(error));
+      return this.#failed(tick, 0, failure("bug", messageOf(error)));
     } finally {
       this.#busy = false;
     }
@@ -71,7 +110,7 @@ export class Source {
 
   /** What was counted so far was another source's: the next answer is baseline only. */
   forget(): void {
-    this.#previous.clear();
+    this.#left.forget();
   }
 
   /**
@@ -80,76 +119,69 @@ export class Source {
    */
   remap(clustersOf: SourceOptions["clustersOf"]): void {
     this.#clustersOf = clustersOf;
-    for (const [clusterId, previous] of this.#previous) {
-      const baseline = stillMapped(clusterId, previous.baseline, clustersOf);
-      if (baseline) this.#previous.set(clusterId, { ...previous, baseline, remapped: true });
-      else this.#previous.delete(clusterId);
-    }
+    this.#remaps++;
+    this.#left.sortOut(clustersOf);
   }
 
   async #scrape(tick: Tick): Promise<Scrape> {
-    const { clock, socket, timeoutMs, readsOf } = this.#options;
+    const { clock, transport, intervalMs, timeoutMs } = this.#options;
+    const { readsOf = () => undefined, detail = "proxies" } = this.#options;
     const sentMs = clock.monotonic();
     const wallAt = clock.now();
-    const answer = await ask(socket, QUESTION, timeoutMs, clock);
+    const answer = await transport.ask(timeoutMs, this.#tables);
     const durationMs = clock.monotonic() - sentMs;
-    if (!answer.ok) {
-      const away = answer.code === "absent" && (await canBeRead(dirname(socket)));
-      return this.#failed(tick, durationMs, answer.code, answer.reason, away);
-    }
-    const parsed = parseDump(answer.text);
-    if (!parsed.ok) return this.#failed(tick, durationMs, parsed.code, parsed.reason);
-    const { dump } = parsed;
-    const sinceOf = (clusterId: string) => this.#since(clusterId, dump.process, dump.preciseUptime, sentMs, wallAt);
-    const { slices, unmapped } = sliceDump(dump, wallAt, this.#clustersOf, sinceOf, readsOf);
-    for (const slice of slices) {
-      const kept = this.#previous.get(slice.clusterId);
-      if (kept?.baseline === slice.baseline) continue;
-      this.#previous.set(slice.clusterId, { baseline: slice.baseline, monotonicMs: sentMs });
-    }
+    if (!answer.ok) return this.#failed(tick, durationMs, answer);
+    const { dump } = answer;
+    const asked = { process: dump.process, preciseUptime: dump.preciseUptime, sentMs, wallAt };
+    const sinceThen = (clusterId: string) => sinceOf(this.#left.of(clusterId), asked, intervalMs);
+    const remaps = this.#remaps;
+    const { formers } = this.#left;
+    const clustersOf = this.#clustersOf;
+    const steps = slicing({ dump, wallAt, clustersOf, sinceOf: sinceThen, readsOf, detail, formers });
+    const sliced = await inPieces(steps, clock);
+    const { slices, unmapped } = sliced;
+    this.#left.take(sliced, sentMs);
+    // Other rules came into force meanwhile: what was counted by the old ones is sorted out as if just after.
+    if (remaps !== this.#remaps) this.#left.sortOut(this.#clustersOf);
+    this.#tables.turn((table) => this.#left.isReading(table));
     const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: true, slices } };
-    return { report, unmapped, skippedRows: dump.skipped, identity: identityOf(dump) };
+    const { version } = dump.process;
+    const answered = {
+      version,
+      process: dump.process,
+      askedMs: sentMs,
+      rows: dump.table.size,
+      unmapped,
+      skippedRows: dump.skipped,
+      sign: signOf(dump, { host: transport.host, fromMs: sentMs, toMs: sentMs + durationMs }),
+    };
+    return { report, answered, hints: [], isRepeated: false };
   }
 
-  #since(
-    clusterId: string,
-    process: Baseline["process"],
-    preciseUptime: boolean,
-    sentMs: number,
-    wallAt: number,
-  ): Since {
-    const previous = this.#previous.get(clusterId);
-    if (!previous) return { previous, elapsed: undefined, gap: false };
-    const { baseline, monotonicMs } = previous;
-    const ownSeconds = monotonicMs === undefined ? (wallAt - baseline.at) / 1000 : (sentMs - monotonicMs) / 1000;
-    const passed = elapsed(baseline.process, process, preciseUptime, ownSeconds);
-    const intervalS = this.#options.intervalMs / 1000;
-    // Too soon after the one before to divide by: the next scrape counts it.
-    if (passed.same && passed.seconds <= 0.2 * intervalS) return { previous, elapsed: undefined, gap: false };
-    const gap = passed.seconds <= 0 || passed.seconds > maxGapS(this.#options.intervalMs);
-    return { previous, elapsed: passed, gap };
-  }
-
-  #failed(tick: Tick, durationMs: number, code: string, reason: string, away = false): Scrape {
-    const outcome = { ok: false, code, reason, ...(away ? { away: true as const } : {}) } as const;
-    const report: ScrapeReport = { tick, source: this.name, durationMs, outcome };
-    return { report, unmapped: [], skippedRows: 0, identity: undefined };
+  #failed(tick: Tick, durationMs: number, failed: Failure): Scrape {
+    const { code, reason, away } = failed;
+    const outcome = { ok: false, code, reason, ...(away ? { away } : {}) } as const;
+    const report = { tick, source: this.name, durationMs, outcome };
+    return { report, answered: undefined, hints: failureHints(failed), isRepeated: false };
   }
 }
 
-/** Opens the folder: unlike `access`, that asks with the rights that we have now, not those we began with. */
-async function canBeRead(folder: string): Promise<boolean> {
-  try {
-    await (await opendir(folder)).close();
-    return true;
-  } catch {
-    return false;
+/** So long slicing goes on at once, ms: one step more is all that holds up everything else. */
+const PIECE_MS = 3;
+
+async function inPieces(steps: Generator<void, SlicedDump>, clock: Clock): Promise<SlicedDump> {
+  let beganMs = clock.monotonic();
+  for (;;) {
+    const step = steps.next();
+    // What is done with the slices is work as well: after long slicing it has a turn of its own.
+    if (clock.monotonic() - beganMs >= (step.done ? 1 : PIECE_MS)) {
+      await new Promise<void>((resolve) => void clock.after(0, resolve));
+      beganMs = clock.monotonic();
+    }
+    if (step.done) return step.value;
   }
 }
 
-/** Pid and start time alone may meet by chance in containers; with the same version and proxies they are one. */
-function identityOf({ process, rows }: Dump): string | undefined {
-  if (process.startTimeS === undefined) return undefined;
-  const proxies = [...new Set(rows.map((row) => row.proxy))].sort().join();
-  return `${process.pid} ${process.startTimeS} ${process.version} ${fnv1a32(proxies)}`;
+function failure(code: string, reason: string): Failure {
+  return { ok: false, code, reason };
 }

@@ -12,10 +12,12 @@ export interface Words {
   readonly later?: ReadonlySet<string>;
   /** Words that another schema takes at the same place, for "did you mean". */
   readonly also?: readonly string[];
-  /** Where a word is at home that has no business here; `undefined`: nowhere. */
-  readonly elsewhere?: (word: string) => string | undefined;
+  /** Where a word, which stands at `path`, is at home that has no business here; `undefined`: nowhere. */
+  readonly elsewhere?: (word: string, path: Path) => string | undefined;
   /** How to write a map where one value stands; `undefined`: nobody writes one there. */
   readonly asMap?: (word: string, value: unknown) => string | undefined;
+  /** What to write where a word has no value, such as `host:port`. */
+  readonly values?: Readonly<Record<string, string>>;
 }
 
 /** Something wrong at a value, or at the key of it. */
@@ -25,6 +27,8 @@ export interface Complaint {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
+  /** The value may be a secret by a name that nobody knows: it is not to be shown. */
+  readonly isPrivate?: true;
 }
 
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
@@ -54,9 +58,13 @@ export function explainIssue(
     }
     case "invalid_type":
       if (issue.input === undefined) return missing(`add "${String(path.at(-1) ?? "")}:"`);
+      if (issue.input === null)
+        return wrong(`${itemOrField(path)} is empty: write ${emptyHint(path, issue.expected, words)}`);
       return wrong(
-        `${fieldOf(path)} must be ${article(issue.expected)}`,
-        issue.expected === "object" ? words.asMap?.(String(path.at(-1) ?? ""), issue.input) : undefined,
+        `${itemOrField(path)} must be ${article(issue.expected)}`,
+        issue.expected === "object"
+          ? words.asMap?.(String(path.findLast((part) => typeof part === "string") ?? ""), issue.input)
+          : undefined,
       );
     case "invalid_value": {
       const values = issue.values.map(String).filter((value) => value !== "");
@@ -104,16 +112,35 @@ function unknownKey(path: Path, key: string, known: readonly string[], at: strin
     code,
     message: `${message}${at}`,
     hint,
+    ...(isAmongSecrets(path) ? { isPrivate: true } : {}),
   });
   if (FORBIDDEN_KEYS.has(key)) return complaint("E102", `the key "${key}" is never allowed`);
-  if (words.later?.has(key)) return complaint("E106", `"${key}" is not supported by this version`, "remove it");
-  const hint = words.elsewhere?.(key) ?? didYouMean(key, known, "remove it");
+  const elsewhere = words.elsewhere?.(key, path);
+  if (elsewhere === undefined && words.later?.has(key))
+    return complaint("E106", `"${key}" is not supported by this version`, "remove it");
+  const hint = elsewhere ?? didYouMean(key, known, "remove it");
   return complaint("E102", `unknown key "${quoted(key)}"`, hint);
 }
 
 function fieldOf(path: Path): string {
   const field = path.findLast((part) => typeof part === "string");
   return field === undefined ? "the file" : `"${quoted(String(field))}"`;
+}
+
+/** A field, or an item of a list. */
+function itemOrField(path: Path): string {
+  return typeof path.at(-1) === "number" && path.length > 1 ? `an item of ${fieldOf(path)}` : fieldOf(path);
+}
+
+function emptyHint(path: Path, expected: string, { values = {} }: Words): string {
+  const word = String(path.at(-1));
+  return (Object.hasOwn(values, word) ? values[word] : undefined) ?? article(expected);
+}
+
+/** Where secrets are at home: what stands there under a misspelt word may be one. */
+function isAmongSecrets([section, inner]: Path): boolean {
+  if (section === "collector") return inner === "sources";
+  return section === "receivers" || (section === "notifier" && inner === "keystone");
 }
 
 function article(expected: string): string {

@@ -1,7 +1,7 @@
 /** Field types that rule files and `tocsin.yaml` share. */
 
 import { z } from "zod";
-import { parseDurationS } from "../lib/durations.ts";
+import { formatDuration, parseDurationS } from "../lib/durations.ts";
 import { quoted } from "./masking.ts";
 import { destinationOf } from "./receiverUrl.ts";
 import { hasSecrets } from "./secrets.ts";
@@ -13,11 +13,16 @@ export function duration(leastS: number, mostS = Number.POSITIVE_INFINITY): z.Zo
     if (seconds !== undefined && seconds >= leastS && seconds <= mostS) return seconds;
     const message =
       seconds === undefined
-        ? `expected a duration such as 60, 90s, 3m or 1h30m, not ${shown(value)}`
-        : `a duration of at ${seconds < leastS ? `least ${leastS}` : `most ${mostS}`} s is needed, not ${shown(value)}`;
+        ? `expected a duration such as 60, 90s, 3m, 1h30m or 7d, not ${shown(value)}`
+        : `a duration of at ${seconds < leastS ? `least ${bound(leastS)}` : `most ${bound(mostS)}`} is needed, not ${shown(value)}`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
+}
+
+/** Seconds as people write so many of them. */
+function bound(seconds: number): string {
+  return seconds < 3600 ? `${seconds} s` : formatDuration(seconds * 1000);
 }
 
 /** Of one attempt: what has not answered by then holds its place in vain. */

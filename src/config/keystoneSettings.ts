@@ -5,6 +5,8 @@ import { z } from "zod";
 import type { Path } from "./explain.ts";
 import { httpUrl } from "./fields.ts";
 import { expandSecrets } from "./secrets.ts";
+import type { Written } from "./written.ts";
+import { hasWord, meansWord } from "./written.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
 const text = z.string().min(1, "must not be empty").max(2048, "at most 2048 characters");
@@ -62,27 +64,30 @@ const OF_PASSWORDS = [
   "project_domain_id",
 ] as const satisfies readonly Word[];
 
-/** Checks that the words, which stand at `path`, say one thing, and all of it. */
-export function checkKeystone(file: YamlFile, path: Path, fields: KeystoneFields): void {
-  const said = (word: Word) => fields[word] !== undefined;
+/** Checks that the words, which stand as written at `path`, say one thing, and all of it. */
+export function checkKeystone(file: YamlFile, path: Path, written: Written): void {
+  const words = Object.keys(keystoneFields.shape);
+  // A misspelt word is complained of already: it is not missing besides.
+  const said = (word: Word) => meansWord(written, word, words);
   const missing = (word: Word, why: string) =>
     file.error(path, "E104", `${word} is missing in notifier.keystone${why}`, `add "${word}:"`);
   const needless = (word: Word, message: string) => file.error([...path, word], "E108", message, `remove ${word}`);
   /** Exactly one of two words. */
   const either = (first: Word, second: Word, why: string) => {
-    if (said(first) && said(second)) needless(second, `${first} and ${second} say the same in notifier.keystone`);
+    if (hasWord(written, first) && hasWord(written, second))
+      needless(second, `${first} and ${second} say the same in notifier.keystone`);
     else if (!said(first) && !said(second)) missing(first, why);
   };
   /** The domain of a name; an id needs none. */
   const domain = (id: Word, name: Word, domainName: Word, domainId: Word) => {
     if (said(name) && !said(id)) return either(domainName, domainId, `: ${name} needs a domain`);
     for (const word of [domainName, domainId])
-      if (said(id) && said(word)) needless(word, `${id} needs no domain in notifier.keystone`);
+      if (said(id) && hasWord(written, word)) needless(word, `${id} needs no domain in notifier.keystone`);
   };
   if (said("application_credential_id") || said("application_credential_secret")) {
     if (!said("application_credential_id")) missing("application_credential_id", "");
     if (!said("application_credential_secret")) missing("application_credential_secret", "");
-    for (const word of OF_PASSWORDS.filter(said))
+    for (const word of OF_PASSWORDS.filter((one) => hasWord(written, one)))
       needless(word, `an application credential says by itself who asks, and for which project: not ${word}`);
     return;
   }

@@ -53,6 +53,7 @@ function outsidePlaceholders(text: string, change: (part: string) => string): st
     .join("");
 }
 
-function stars(text: string): string {
+/** A star for each character of the text, but for space, quotes and brackets. */
+export function stars(text: string): string {
   return text.replace(/[^\s"'{}[\],]/g, "*");
 }

@@ -1,10 +1,10 @@
 /** A receiver as it is called: secrets and certificates are read when something is sent, and kept nowhere. */
 
-import { readFileSync } from "node:fs";
-import { messageOf, TocsinError } from "../lib/errors.ts";
+import { TocsinError } from "../lib/errors.ts";
 import { splitWebUrl } from "../lib/webUrl.ts";
 import type { BodyTemplate } from "../model/body.ts";
 import type { ReceiverTarget, TlsFiles } from "../ports.ts";
+import { readPem } from "./pem.ts";
 import type { ReceiverConfig } from "./receivers.ts";
 import { destinationOf, maskedTarget, SUPPORTED_URLS } from "./receiverUrl.ts";
 import { expandSecrets, expandTexts, expandTree, hasSecrets } from "./secrets.ts";
@@ -53,33 +53,17 @@ function bodyWithSecrets(body: BodyTemplate, environment: Environment, found: st
   return body.kind === "custom" ? { kind: "custom", tree: expandTree(body.tree, environment, found) } : body;
 }
 
-const CERTIFICATE = /-----BEGIN (TRUSTED )?CERTIFICATE-----/;
-const PRIVATE_KEY = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/;
-
 function tlsOf({ name, tls }: ReceiverConfig): TlsFiles {
-  const read = (word: keyof typeof tls, holds: RegExp, what: string) => {
+  const read = (word: keyof typeof tls, what: Parameters<typeof readPem>[2]) => {
     const path = tls[word];
-    return path === undefined ? undefined : readPem(`${word} of receiver ${name}`, path, holds, what);
+    return path === undefined ? undefined : readPem(`${word} of receiver ${name}`, path, what);
   };
-  const ca = read("ca_file", CERTIFICATE, "PEM certificate");
-  const cert = read("cert_file", CERTIFICATE, "PEM certificate");
-  const key = read("key_file", PRIVATE_KEY, "PEM private key");
+  const ca = read("ca_file", "PEM certificate");
+  const cert = read("cert_file", "PEM certificate");
+  const key = read("key_file", "PEM private key");
   return {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
-}
-
-function readPem(of: string, path: string, holds: RegExp, what: string): string {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new TocsinError("E212", `cannot read ${of}: ${messageOf(error)}`, { cause: error });
-  }
-  if (/-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem))
-    throw new TocsinError("E212", `${of}, ${path}, is encrypted: a key without a passphrase is needed`);
-  if (holds.test(pem)) return pem;
-  throw new TocsinError("E212", `${of}, ${path}, holds no ${what}`);
 }

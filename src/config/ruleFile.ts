@@ -3,11 +3,14 @@
 import type { Alarm, ClusterRules, RowPattern } from "../model/alarm.ts";
 import { actionReader } from "./actions.ts";
 import { readAlarms } from "./alarms.ts";
+import { checkKept } from "./keptCheck.ts";
 import { checkReceivers } from "./receiverChecks.ts";
 import type { ReceiverConfig } from "./receivers.ts";
 import { namedReceiver } from "./receivers.ts";
 import type { RuleFile } from "./ruleSchema.ts";
 import { ruleFile } from "./ruleSchema.ts";
+import type { KnownSources } from "./sourceNames.ts";
+import { checkSourceName } from "./sourceNames.ts";
 import type { ReceiverDefaults } from "./urlCheck.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
@@ -22,6 +25,10 @@ export interface RuleDefaults extends ReceiverDefaults {
   readonly repeatIntervalS: number;
   /** The tick. */
   readonly intervalS: number;
+  /** For how long cluster series are kept, seconds; absent: for ever. */
+  readonly keptS?: number;
+  /** Sources that there are; absent: that is not known, and none is missed. */
+  readonly sources?: KnownSources;
 }
 
 /** Reads a parsed file; `undefined` when it has errors (they are in the file's diagnostics) or says nothing at all. */
@@ -42,7 +49,11 @@ export function readRuleFile(file: YamlFile, defaults: RuleDefaults): LoadedClus
   );
   checkReceivers(file, written, receivers, defaults);
   checkCapacity(file, fields);
+  fields.haproxy.forEach(({ source }, index) => {
+    checkSourceName(file, ["haproxy", index, "source"], source, defaults.sources);
+  });
   const alarms = alarmsOf(file, fields, receivers, defaults);
+  if (defaults.keptS !== undefined && alarms.length === fields.alarms.length) checkKept(file, alarms, defaults.keptS);
   file.sort();
   if (file.diagnostics.some(({ severity }) => severity === "error")) return undefined;
   return { rules: clusterRules(file, fields, alarms), receivers, file };

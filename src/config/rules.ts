@@ -2,7 +2,7 @@
 
 import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { clashBetween } from "./clash.ts";
+import { clashBetween, overlapsWith } from "./clash.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { LoadedCluster, RuleDefaults } from "./ruleFile.ts";
 import { readRuleFile } from "./ruleFile.ts";
@@ -78,6 +78,8 @@ function checkAcross(clusters: readonly LoadedCluster[]): void {
     for (const other of clusters.slice(0, index)) {
       const clash = clashBetween(rules, other.rules);
       if (clash) file.error(clash.path, clash.code, clash.message, clash.hint);
+      else
+        for (const { path, message, hint } of overlapsWith(rules, other.rules)) file.warn(path, "W009", message, hint);
     }
   });
 }

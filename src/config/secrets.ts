@@ -12,6 +12,11 @@ export function hasSecrets(text: string): boolean {
   return /\$\{(env|file):/.test(text);
 }
 
+/** Whether the text has a `${` that begins neither `${env:NAME}` nor `${file:/path}`. */
+export function hasHalfPlaceholder(text: string): boolean {
+  return /\$\{(?!(?:env|file):[^}]+\})/.test(text);
+}
+
 /**
  * Text with `${env:NAME}` and `${file:/path}` replaced by what they stand for. Throws `E205` when one cannot be
  * read; the message names the placeholder, never a value. Each value is added to `found`.

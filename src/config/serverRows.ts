@@ -10,7 +10,7 @@ import { meterNamed } from "../model/meters.ts";
 const SERVER_COLUMNS: ReadonlySet<string> = new Set([
   ...["bin", "bout", "stot", "req_tot", "scur", "qcur"],
   ...["1xx", "2xx", "3xx", "4xx", "5xx", "other"].map((code) => `hrsp_${code}`),
-  ...["econ", "eresp", "wretr", "wredis", "chkfail"],
+  ...["econ", "eresp", "wretr", "wredis", "chkfail", "chkdown"],
   ...["qtime", "ctime", "rtime", "ttime"],
 ]);
 
@@ -20,17 +20,27 @@ export function hasServerRows(meterName: string): boolean {
   return meter !== undefined && isOfServers(meter);
 }
 
+/** Whether there is a value of each server alone, and none of a cluster. */
+export function isOnlyOfServers(meterName: string): boolean {
+  return meterNamed(meterName)?.kind === "state";
+}
+
 function isOfServers(meter: Meter): boolean {
   switch (meter.kind) {
     case "counter":
     case "sum":
       return meter.columns.every((column) => SERVER_COLUMNS.has(column));
     case "mean":
+    case "share":
+    case "most":
       return SERVER_COLUMNS.has(meter.column);
     case "rate":
       return hasServerRows(meter.of);
     case "ratio":
       return [...meter.of, ...meter.over].every(hasServerRows);
+    case "state":
+      return true;
+    case "change":
     case "members":
     case "own":
       return false;

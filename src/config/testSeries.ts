@@ -91,6 +91,10 @@ function wrongMeter(name: string): Wrong | undefined {
     ];
   }
   if (meter.kind === "members") return ["E103", `${name} is counted by Tocsin`, 'say with "servers:" which there are'];
+  if (meter.kind === "state")
+    return ["E103", `${name} follows from the servers`, 'say with "servers:" in which state they are'];
+  if (meter.kind === "change")
+    return ["E103", `${name} is worked out by Tocsin`, `give ${meter.of}, whose change it is`];
   if (meter.kind === "own") return ["E103", `${name} is made by Tocsin`, 'say with "faults:" when sources are silent'];
   return undefined;
 }

@@ -9,7 +9,7 @@ import type { Path } from "./explain.ts";
 import { didYouMean } from "./explain.ts";
 import { AGGREGATION_METHODS, statisticOf } from "./gnocchi.ts";
 import type { RuleFile } from "./ruleSchema.ts";
-import { hasServerRows } from "./serverRows.ts";
+import { hasServerRows, isOnlyOfServers } from "./serverRows.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
 /** What the readers of one file's alarms share. */
@@ -187,12 +187,22 @@ function checkMeter(
     file.error([...path, meterKey], "E202", message, didYouMean(meterName, names, "docs/meters.md lists them"));
     return;
   }
-  const grows = meter.kind === "counter" || meter.kind === "rate";
+  if (isOnlyOfServers(meterName) && rule.per !== "server") {
+    const message = `alarm "${alarm}" reads ${meterName}, which each server has by itself and a cluster has not`;
+    const hint = "add per: server, or count servers with network.services.lb.members.up and the like";
+    file.error(own.per === undefined ? [...path, meterKey] : [...path, "per"], "E110", message, hint);
+  }
+  // Failures and the like are counted at ticks: there is no more to them than how many there were.
+  const grows =
+    meter.kind === "counter" ||
+    meter.kind === "rate" ||
+    (meter.kind === "own" && meter.cumulative && statistic === "increase");
   if (statisticKey === "statistic" && (statistic === "rate" || statistic === "increase") && !grows) {
     const where =
       "statistic" in own && own.statistic !== undefined ? [...path, "statistic"] : ["defaults", "statistic"];
     const message = `${statistic} of alarm "${alarm}" needs a cumulative meter or its .rate, and ${meterName} is neither`;
-    file.error(where, "E110", message, cumulativeHint(meter));
+    const counted = `${statistic} of alarm "${alarm}" needs a meter that HAProxy counts, and Tocsin counts ${meterName}`;
+    file.error(where, "E110", meter.kind === "own" && meter.cumulative ? counted : message, cumulativeHint(meter));
   }
   if (rule.per === "server" && !hasServerRows(meterName)) {
     const where = own.per === undefined ? ["defaults", "per"] : [...path, "per"];
@@ -202,6 +212,7 @@ function checkMeter(
 }
 
 function cumulativeHint(meter: Meter): string {
+  if (meter.kind === "own" && meter.cumulative) return "use increase";
   return meter.kind === "rate" ? `use ${meter.of}` : "use avg, or a meter that is cumulative in docs/meters.md";
 }
 

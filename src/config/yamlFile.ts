@@ -8,7 +8,7 @@ import { messageOf } from "../lib/errors.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { Path, Words } from "./explain.ts";
 import { explainIssue } from "./explain.ts";
-import { masked } from "./masking.ts";
+import { masked, stars } from "./masking.ts";
 
 export type { Path } from "./explain.ts";
 
@@ -24,6 +24,8 @@ export class YamlFile {
   /** As shown to people. */
   readonly name: string;
   readonly #text: string;
+  /** The text as excerpts show it: without what may be a secret by a name that nobody knows. */
+  #shown: string;
   readonly #lines = new LineCounter();
   readonly #document: Document;
   #root: unknown;
@@ -32,6 +34,7 @@ export class YamlFile {
   private constructor(name: string, text: string) {
     this.name = name;
     this.#text = text;
+    this.#shown = text;
     this.#document = parseDocument(text, {
       version: "1.2",
       lineCounter: this.#lines,
@@ -104,11 +107,12 @@ export class YamlFile {
   check<T>(path: Path, value: unknown, schema: z.ZodType<T>, words: Words = {}): T | undefined {
     const parsed = schema.safeParse(value, { reportInput: true });
     if (parsed.success) return parsed.data;
-    for (const issue of parsed.error.issues) {
-      for (const one of explainIssue(issue, path, this.#root, schema, words)) {
-        const span = one.at === "key" ? this.#keySpan(one.path) : this.#spanOf(one.path);
-        this.#add(...span, one.code, one.message, one.hint, "error");
-      }
+    const complaints = parsed.error.issues.flatMap((issue) => explainIssue(issue, path, this.#root, schema, words));
+    // First of all, as others may stand on the same line.
+    for (const one of complaints) if (one.isPrivate) this.#hide(one.path);
+    for (const one of complaints) {
+      const span = one.at === "key" ? this.#keySpan(one.path) : this.#spanOf(one.path);
+      this.#add(...span, one.code, one.message, one.hint, "error");
     }
     this.sort();
     return undefined;
@@ -129,6 +133,14 @@ export class YamlFile {
   warn(path: Path, code: string, message: string, hint?: string): void {
     const [from, length] = this.#spanOf(path);
     this.#add(from, length, code, message, hint, "warning");
+  }
+
+  /** Stars out the value of a path in excerpts. */
+  #hide(path: Path): void {
+    const node = this.#document.getIn(path, true);
+    if (!isNode(node) || !node.range) return;
+    const [from, to] = node.range;
+    this.#shown = this.#shown.slice(0, from) + stars(this.#shown.slice(from, to)) + this.#shown.slice(to);
   }
 
   #keySpan(path: Path): [from: number, length: number] {
@@ -162,7 +174,7 @@ export class YamlFile {
     severity: Diagnostic["severity"],
   ): void {
     const { line, col } = this.#text === "" ? { line: 1, col: 1 } : this.#lines.linePos(from);
-    const lines = this.#text.split(/\r?\n/);
+    const lines = this.#shown.split(/\r?\n/);
     const excerpt = [line - 1, line]
       .filter((n) => n >= 1 && n <= lines.length && this.#text !== "")
       .map((n) => ({ line: n, text: masked(lines[n - 1] ?? "", lines[n - 2]) }));

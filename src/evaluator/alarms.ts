@@ -66,7 +66,7 @@ function verdictOf(cluster: ClusterState, alarm: AlarmState): Verdict {
         state: alarm.state,
         judge: (leaf) => judge(leaf, cluster.series, expect),
         referTo: (id) => referredTo(cluster.alarms.get(id)),
-        decided: (name) => alarm.leaves[name],
+        decided: (name) => (Object.hasOwn(alarm.leaves, name) ? alarm.leaves[name] : undefined),
         remember(name, side) {
           if (alarm.leaves[name] !== side) alarm.leaves = { ...alarm.leaves, [name]: side };
         },

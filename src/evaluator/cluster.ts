@@ -193,6 +193,8 @@ export interface ClusterState {
   /** For how many ticks in a row a source has not answered, and for how many its path has been away (rule T4). */
   failing: ReadonlyMap<string, number>;
   away: ReadonlyMap<string, number>;
+  /** Sources that moved bytes at the last tick at which any did: they say what state the servers are in. */
+  carriers: readonly string[];
   /** Alarms by id, in the order of the rules. */
   readonly alarms: Map<string, AlarmState>;
   /** The same in the order in which they are judged: what others refer to goes first. */
@@ -207,6 +209,8 @@ export interface ClusterState {
   /** Deliveries that have not ended, by id. */
   deliveries: ReadonlyMap<string, Delivery>;
 }
+
+const NOBODY: readonly string[] = [];
 
 /** A cluster of which nothing is known. */
 export function emptyCluster(clusterId: string): ClusterState {
@@ -227,6 +231,7 @@ export function emptyCluster(clusterId: string): ClusterState {
     lastOk: new Map(),
     failing: noEntries(),
     away: noEntries(),
+    carriers: NOBODY,
     alarms: new Map(),
     order: [],
     hearsEvents: false,

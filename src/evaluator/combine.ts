@@ -1,68 +1,41 @@
 /** A seal → the sealed tick: sources add up to the cluster's meters. */
 
 import type { ClusterRules } from "../model/alarm.ts";
-import type { MemberState } from "../model/meters.ts";
-import { METERS, meterNamed, worseState } from "../model/meters.ts";
-import type { ClusterSlice, SealedTick, ServerParts, SourceAtTick } from "../model/tick.ts";
+import type { Meter } from "../model/meterKinds.ts";
+import { METERS } from "../model/meters.ts";
+import type { ClusterSlice, SealedTick, SourceAtTick } from "../model/tick.ts";
+import type { Members, Spoken } from "./members.ts";
+import { countOf, memberChanges, mergeMembers, tallyOf, witnessesOf } from "./members.ts";
+import type { OwnBefore } from "./ownValues.ts";
+import { ownValue } from "./ownValues.ts";
 import type { Seal, SourceSays } from "./sealing.ts";
+import type { Series } from "./series.ts";
+import { isCompleteAt } from "./series.ts";
+import { serverValues } from "./serverValues.ts";
 
-/** What the cluster was at its last folded tick. */
-export interface Before {
-  /** With the kept totals of counter meters, which never fall. */
-  readonly values: Readonly<Record<string, number>>;
-  readonly members: ReadonlyMap<string, MemberState>;
-  /** Number of the tick at which each known source last answered. */
-  readonly lastOk: ReadonlyMap<string, number>;
-  readonly intervalMs: number;
+/** What the cluster was at its last folded tick; its values hold the kept totals of counter meters, which never fall. */
+export interface Before extends OwnBefore, Spoken {
+  readonly tick: number;
+  readonly members: Members;
+  /** Which sources were known and answered at the tick before. */
+  readonly series: Series;
   readonly rules: Pick<ClusterRules, "expect"> | undefined;
 }
 
-/** Combines what the sources said (DESIGN section 5's meter table; covered seconds and marks for rules E1 and E4). */
+/** Combines what the sources said: values by the meter table, covered seconds and marks for rules E1 and E4. */
 export function combine(seal: Seal, before: Before): SealedTick {
   const sources = [...seal.sources].map(([name, says]) => ({ name, says }));
   const slices = sources.flatMap(({ says }) => (says.ok && says.slice ? [says.slice] : []));
   const complete = sources.length >= Math.max(1, before.rules?.expect ?? 0) && sources.every(({ says }) => says.ok);
-  const members = mergeMembers(slices, before.members, complete);
+  const witnesses = witnessesOf(seal, before);
+  const members = mergeMembers(witnesses, before.members, complete);
+  const read = valuesFrom(seal, slices, before, members, complete);
   const values: Record<string, number> = {};
-  const set = (name: string, value: number | undefined) => {
-    if (value !== undefined) values[name] = value;
-  };
-  const timed = slices.filter((slice) => slice.coveredS > 0);
   for (const meter of METERS) {
-    switch (meter.kind) {
-      case "counter": {
-        const grown = sumOf(slices, (slice) => slice.increases[meter.name]);
-        const total = before.values[meter.name];
-        set(meter.name, grown === undefined ? total : (total ?? 0) + grown);
-        break;
-      }
-      case "rate":
-        set(
-          meter.name,
-          sumOf(timed, (slice) => perSecond(slice, meter.of)),
-        );
-        break;
-      case "sum":
-        set(
-          meter.name,
-          sumOf(slices, (slice) => slice.sums[meter.name]),
-        );
-        break;
-      case "mean":
-        set(meter.name, meanOf(slices, meter.name));
-        break;
-      case "ratio":
-        set(meter.name, ratioOf(slices, meter.of, meter.over));
-        break;
-      case "members":
-        if (members.size > 0) set(meter.name, countMembers(members, meter.states));
-        break;
-      case "own":
-        set(meter.name, ownValue(meter.name, seal, before));
-        break;
-    }
+    const value = read(meter, values);
+    if (value !== undefined) values[meter.name] = value;
   }
-  const servers = serverValues(slices);
+  const servers = serverValues(slices, witnesses);
   return {
     kind: "tick",
     number: seal.tick.number,
@@ -72,6 +45,67 @@ export function combine(seal: Seal, before: Before): SealedTick {
     members: memberChanges(before.members, members, slices),
     ...(servers ? { servers } : {}),
   };
+}
+
+/** How each meter's value comes about; what has been worked out already is passed in. */
+function valuesFrom(
+  seal: Seal,
+  slices: readonly ClusterSlice[],
+  before: Before,
+  members: Members,
+  complete: boolean,
+): (meter: Meter, done: Readonly<Record<string, number>>) => number | undefined {
+  const timed = slices.filter((slice) => slice.coveredS > 0);
+  const tally = tallyOf(members);
+  const comparable = complete && isComparable(seal, slices, before);
+  return (meter, done) => {
+    switch (meter.kind) {
+      case "counter": {
+        const grown = sumOf(slices, (slice) => slice.increases[meter.name]);
+        const total = before.values[meter.name];
+        return grown === undefined ? total : (total ?? 0) + grown;
+      }
+      case "rate":
+        return sumOf(timed, (slice) => perSecond(slice, meter.of));
+      case "sum":
+        return sumOf(slices, (slice) => slice.sums[meter.name]);
+      case "most":
+        return mostOf(slices, meter.name);
+      case "change": {
+        const [was, is] = [before.values[meter.of], done[meter.of]];
+        if (!comparable || was === undefined || is === undefined) return undefined;
+        return (is - was) / (before.intervalMs / 1000);
+      }
+      case "mean":
+      case "share":
+        return meanOf(slices, meter.name);
+      case "ratio":
+        return ratioOf(slices, meter.of, meter.over);
+      case "members":
+        return countOf(meter, tally, members.size);
+      case "state":
+        return undefined;
+      case "own":
+        return ownValue(meter, seal, before);
+    }
+  };
+}
+
+/**
+ * Whether gauges may be subtracted from those of the tick before: it is the one just before, the same sources answered at
+ * both, and none of them has lost sight of sessions or been given rows that were others' before.
+ */
+function isComparable(seal: Seal, slices: readonly ClusterSlice[], { series, tick, rules }: Before): boolean {
+  const last = seal.tick.number - 1;
+  if (tick !== last || !isCompleteAt(series, last, rules?.expect ?? 0)) return false;
+  if (slices.some(({ reload, gap }) => reload || gap)) return false;
+  let seen = 0;
+  for (const [name, { lastSeen }] of series.sources) {
+    if (lastSeen !== last) continue;
+    if (!seal.sources.has(name)) return false;
+    seen++;
+  }
+  return seen === seal.sources.size;
 }
 
 function perSecond(slice: ClusterSlice, counter: string): number | undefined {
@@ -88,41 +122,9 @@ function sumOf<T>(parts: readonly T[], of: (part: T) => number | undefined): num
   return sum;
 }
 
-/** What the servers say each by itself (rule J7): of a counter meter its increase, and its rate beside it. */
-function serverValues(slices: readonly ClusterSlice[]): SealedTick["servers"] {
-  const names = [...new Set(slices.flatMap((slice) => Object.keys(slice.servers ?? {})))].sort();
-  if (names.length === 0) return undefined;
-  return Object.fromEntries(names.map((name) => [name, valuesOf(name, slices)]));
-}
-
-function valuesOf(server: string, slices: readonly ClusterSlice[]): Record<string, number> {
-  const parts = slices.flatMap((slice) => {
-    const own = slice.servers?.[server];
-    return own ? [{ own, coveredS: slice.coveredS }] : [];
-  });
-  const names = (of: (own: ServerParts) => object) => new Set(parts.flatMap(({ own }) => Object.keys(of(own))));
-  const values: Record<string, number> = {};
-  for (const counter of names(({ increases }) => increases)) {
-    values[counter] = sumOf(parts, ({ own }) => own.increases[counter]) ?? 0;
-    const timed = parts.filter(({ coveredS }) => coveredS > 0);
-    const rate = sumOf(timed, ({ own, coveredS }) => {
-      const grown = own.increases[counter];
-      return grown === undefined ? undefined : grown / coveredS;
-    });
-    if (rate !== undefined && meterNamed(`${counter}.rate`)) values[`${counter}.rate`] = rate;
-  }
-  for (const name of names(({ sums }) => sums)) values[name] = sumOf(parts, ({ own }) => own.sums[name]) ?? 0;
-  for (const name of names(({ means }) => means)) {
-    const weight = sumOf(parts, ({ own }) => own.means[name]?.weight);
-    const sum = sumOf(parts, ({ own }) => own.means[name]?.sum);
-    if (weight && sum !== undefined) values[name] = sum / weight;
-  }
-  for (const meter of METERS) {
-    if (meter.kind !== "ratio" || !meter.over.every((name) => name in values)) continue;
-    const total = (of: readonly string[]) => of.reduce((sum, name) => sum + (values[name] ?? 0), 0);
-    if (total(meter.over) > 0) values[meter.name] = (100 * total(meter.of)) / total(meter.over);
-  }
-  return values;
+function mostOf(slices: readonly ClusterSlice[], name: string): number | undefined {
+  const all = slices.flatMap(({ sums }) => sums[name] ?? []);
+  return all.length === 0 ? undefined : Math.max(...all);
 }
 
 function meanOf(slices: readonly ClusterSlice[], name: string): number | undefined {
@@ -138,35 +140,16 @@ function ratioOf(slices: readonly ClusterSlice[], of: readonly string[], over: r
   return whole > 0 ? (100 * total(of)) / whole : undefined;
 }
 
-function ownValue(name: string, seal: Seal, before: Before): number | undefined {
-  const says = [...seal.sources];
-  // That there is no source at all is worth an alarm too; ages and durations there are none of.
-  if (says.length === 0) return name === "tocsin.source.up" ? 0 : undefined;
-  switch (name) {
-    case "tocsin.source.up":
-      return says.filter(([, word]) => word.ok).length;
-    case "tocsin.source.age": {
-      const ages = says.map(([source, word]) =>
-        word.ok ? 0 : seal.tick.number - (before.lastOk.get(source) ?? seal.tick.number),
-      );
-      return (Math.max(...ages) * before.intervalMs) / 1000;
-    }
-    case "tocsin.source.duration":
-      return Math.max(0, ...says.map(([, word]) => (word.ok ? word.durationMs : 0)));
-    default:
-      return undefined;
-  }
-}
-
 /** A source that answered without a row of this cluster covered its tick all the same: there is nothing of it there. */
 function sourceAtTick(name: string, says: SourceSays, intervalS: number): SourceAtTick {
   if (!says.ok) return { name, coveredS: 0, error: says.reason, ...(says.away ? { away: true as const } : {}) };
   const { slice } = says;
   if (!slice) return { name, coveredS: intervalS };
+  const { pid } = slice.baseline.process;
   return {
     name,
     coveredS: slice.coveredS,
-    pid: slice.baseline.process.pid,
+    ...(pid === undefined ? {} : { pid }),
     ...(slice.fresh ? { fresh: true as const } : {}),
     ...(slice.raw ? { raw: slice.raw } : {}),
     ...(slice.reload ? { reload: true as const } : {}),
@@ -174,41 +157,4 @@ function sourceAtTick(name: string, says: SourceSays, intervalS: number): Source
     ...(slice.open ? { open: true as const } : {}),
     ...(slice.moved ? { moved: true as const } : {}),
   };
-}
-
-/**
- * Each server name once. Where some sources carry traffic and others do not (an active and a standby balancer),
- * only the former are asked. A name vanishes only when every known source has reported.
- */
-function mergeMembers(
-  slices: readonly ClusterSlice[],
-  before: ReadonlyMap<string, MemberState>,
-  complete: boolean,
-): Map<string, MemberState> {
-  const busy = slices.filter((slice) => slice.moved);
-  const merged = new Map<string, MemberState>();
-  for (const slice of busy.length > 0 ? busy : slices) {
-    for (const [name, state] of Object.entries(slice.members)) {
-      merged.set(name, worseState(merged.get(name), state));
-    }
-  }
-  return complete ? merged : new Map([...before, ...merged]);
-}
-
-function countMembers(members: ReadonlyMap<string, MemberState>, states: readonly MemberState[] | undefined): number {
-  if (!states) return members.size;
-  return [...members.values()].filter((state) => states.includes(state)).length;
-}
-
-function memberChanges(
-  before: ReadonlyMap<string, MemberState>,
-  after: ReadonlyMap<string, MemberState>,
-  slices: readonly ClusterSlice[],
-): SealedTick["members"] {
-  const changed = [...after.keys(), ...before.keys()].filter((name) => before.get(name) !== after.get(name));
-  return [...new Set(changed)].sort().map((name) => {
-    const proxy = slices.find((slice) => slice.proxies?.[name] !== undefined)?.proxies?.[name];
-    const state = after.get(name) ?? null;
-    return proxy === undefined ? ([name, state] as const) : ([name, state, proxy] as const);
-  });
 }

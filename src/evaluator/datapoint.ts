@@ -7,7 +7,7 @@ import type { Probe, Readings } from "./readings.ts";
 import type { Series } from "./series.ts";
 import { highestIn, lowerBoundOf, resultOf, statisticOf } from "./statistic.ts";
 import type { Evidence, Window } from "./window.ts";
-import { activeServersIn, evidenceOf, mayHideTraffic, spansUnevenly, wholeTicks } from "./window.ts";
+import { activeServersIn, evidenceOf, mayHideTraffic, spansUnevenly, wholenessOf, wholeTicks } from "./window.ts";
 
 /**
  * `value`: known. `missing`: the window was seen and holds nothing (rule E2). `unknown`: not enough evidence;
@@ -110,7 +110,8 @@ function datapointFrom(
   servers: number,
 ): Datapoint {
   const { comparison, threshold, clearThreshold, meterName } = rule;
-  const uneven = !probe.ring.isIncrease ? undefined : spansUnevenly(series, window);
+  const spans = probe.ring.isIncrease && meterNamed(meterName)?.kind !== "own";
+  const uneven = spans ? spansUnevenly(series, window) : undefined;
   if (evidence.kind !== "complete" || uneven !== undefined) {
     const bound = lowerBoundOf(series, probe, window, rule);
     const value = bound === undefined ? undefined : bound / servers;
@@ -154,9 +155,9 @@ function lackOf(
   total: number,
   servers: number,
 ): string | undefined {
-  const { statistic, comparison, threshold } = rule;
+  const { statistic, comparison, threshold, meterName } = rule;
   if ((statistic !== "sum" && statistic !== "count") || !needsWholeTicks(probe, rule)) return undefined;
-  const lacking = window.to - window.from + 1 - wholeTicks(series, window);
+  const lacking = window.to - window.from + 1 - wholeTicks(series, window, wholenessOf(meterName));
   if (lacking === 0) return undefined;
   const most = statistic === "count" ? 1 : (highestIn(series, probe, window) ?? 0);
   const breaches = compare((total + lacking * most) / servers, comparison, threshold);

@@ -3,18 +3,24 @@
  * each cluster's inputs to its runner; the one part of the evaluator that does I/O.
  */
 
-import { TocsinError } from "../lib/errors.ts";
+import { messageOf, TocsinError } from "../lib/errors.ts";
 import type { ClusterRules } from "../model/alarm.ts";
 import type { Command, Decision, EventInput, Outcome, Start } from "../model/decision.ts";
-import type { Tick } from "../model/tick.ts";
+import type { ScrapeReport, Tick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
-import type { Clock, Dispatcher, Ledger, Logger, OutcomeSink, SampleBus, SampleStore, Timer } from "../ports.ts";
+import type { Clock, Dispatcher, Ledger, Logger, OutcomeSink, SampleBus, Timer } from "../ports.ts";
+import type { SampleStore } from "../seriesPorts.ts";
+import { Away, restingIn } from "./away.ts";
 import type { ClusterState } from "./cluster.ts";
 import { emptyCluster } from "./cluster.ts";
+import { tookOf } from "./events.ts";
+import { Guests } from "./guests.ts";
 import { restoreCluster } from "./restore.ts";
+import { differ, withoutAlarms } from "./revision.ts";
 import { ClusterRunner } from "./runner.ts";
 import type { Seal } from "./sealing.ts";
 import { Sealer } from "./sealing.ts";
+import { Turns } from "./turns.ts";
 
 export interface EvaluatorOptions {
   readonly clock: Clock;
@@ -29,14 +35,23 @@ export interface EvaluatorOptions {
   readonly onDecision?: (clusterId: string, decision: Decision) => void;
 }
 
+/** Seals that wait for a cluster to be brought back: more is downtime. */
+const MAX_EARLY = 8;
+
 export class Evaluator implements OutcomeSink {
   readonly #options: EvaluatorOptions;
   readonly #sealer: Sealer;
   readonly #runners = new Map<string, ClusterRunner>();
   readonly #deadlines = new Set<Timer>();
-  /** Seals that wait for their turn: folding yields to the event loop now and then. */
-  readonly #waiting: Seal[] = [];
-  #turn: Timer | undefined;
+  /** Folding yields to the event loop now and then. */
+  readonly #turns: Turns<Seal>;
+  /** Clusters that were told of the start. */
+  readonly #started = new Set<string>();
+  readonly #guests = new Guests();
+  readonly #away: Away;
+  /** Seals of clusters that are being brought back. */
+  readonly #early = new Map<string, Seal[]>();
+  #isConfigured: (source: string) => boolean = () => true;
   #newestTick: Tick | undefined;
   #start: Start | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -44,16 +59,24 @@ export class Evaluator implements OutcomeSink {
   constructor(options: EvaluatorOptions) {
     this.#options = options;
     this.#sealer = new Sealer(maxGapS(options.intervalMs));
+    this.#turns = new Turns(options.clock, (seal) => this.#fold(seal));
+    const { ledger } = options;
+    this.#away = new Away({
+      load: () => ledger.load(),
+      restore: (saved) => restoreCluster(saved, options, options.log, options.clock.now()),
+      add: (cluster) => this.#add(cluster),
+    });
   }
 
-  /** Restores what was recorded. Returns the newest recorded tick, `undefined` when there is none. */
+  /** Restores all but those that were let go of. Returns the newest recorded tick, `undefined` when there is none. */
   async restore(): Promise<Tick | undefined> {
-    const { clock, ledger, log, store } = this.#options;
+    const { clock, ledger, log } = this.#options;
     let newest: Tick | undefined;
     for (const saved of await ledger.load()) {
-      const cluster = await restoreCluster(saved, { ledger, store }, log, clock.now());
-      if (cluster.tick > (newest?.number ?? -Infinity)) newest = { number: cluster.tick, at: cluster.at };
-      this.#add(cluster);
+      const stood = restingIn(saved) ?? (await restoreCluster(saved, this.#options, log, clock.now()));
+      if (stood.tick > (newest?.number ?? -Infinity)) newest = { number: stood.tick, at: stood.at };
+      if ("rests" in stood) this.#away.add(saved.snapshot.clusterId);
+      else this.#add(stood);
     }
     return newest;
   }
@@ -68,18 +91,22 @@ export class Evaluator implements OutcomeSink {
    * applies changed rules. `start` is the last tick that is in the past. Resolves when all of it is durable.
    */
   async start(rules: readonly ClusterRules[], start: Start, isConfigured: (source: string) => boolean): Promise<void> {
-    for (const { clusterId } of rules) if (!this.#runners.has(clusterId)) this.#add(emptyCluster(clusterId));
+    for (const { clusterId } of rules) {
+      if (this.#away.has(clusterId)) await this.#away.bringBack(clusterId);
+      else if (!this.#runners.has(clusterId)) this.#add(emptyCluster(clusterId));
+    }
     const ofCluster = new Map(rules.map((own) => [own.clusterId, own]));
     const done: Promise<void>[] = [];
     this.#start = start;
+    this.#isConfigured = isConfigured;
     for (const [clusterId, runner] of this.#runners) {
       const { cluster } = runner;
       const own = ofCluster.get(clusterId) ?? withoutAlarms(cluster);
-      if (!own) continue;
-      done.push(runner.input(start));
-      for (const source of [...cluster.lastOk.keys()].filter((name) => !isConfigured(name))) {
-        done.push(runner.input({ kind: "command", command: "forget", source } satisfies Command));
+      if (!own) {
+        this.#guests.expect(clusterId, start.number);
+        continue;
       }
+      done.push(...this.#startOf(runner, start));
       if (differ(own, cluster.rules)) {
         done.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
       }
@@ -88,7 +115,82 @@ export class Evaluator implements OutcomeSink {
         this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
     }
     await Promise.all(done);
-    this.#unsubscribe = this.#options.bus.subscribe((report) => this.#take(this.#sealer.report(report)));
+    this.#unsubscribe = this.#options.bus.subscribe((report) => {
+      this.#meet(report);
+      this.#turns.add(this.#sealer.report(report));
+    });
+  }
+
+  /** What a cluster is told when it begins to work, once: the start, and which sources it need not wait for. */
+  #startOf(runner: ClusterRunner, start: Start): Promise<void>[] {
+    const { clusterId, lastOk } = runner.cluster;
+    this.#started.add(clusterId);
+    const gone = [...lastOk.keys()].filter((source) => !this.#isConfigured(source));
+    const forget = gone.map((source): Command => ({ kind: "command", command: "forget", source }));
+    return [start, ...forget].map((input) => runner.input(input));
+  }
+
+  /** The start as of now. */
+  #lateStart(): Start | undefined {
+    const { number, at } = this.#newestTick ?? {};
+    return this.#start && { ...this.#start, number: number ?? this.#start.number, at: at ?? this.#start.at };
+  }
+
+  /** Takes in clusters that no rule file has, when the first rows of theirs come: they keep their series all the same. */
+  #meet({ outcome, tick }: ScrapeReport): void {
+    if (!outcome.ok) return;
+    for (const { clusterId } of outcome.slices) {
+      if (this.#sealer.has(clusterId)) {
+        this.#guests.saw(clusterId, tick.number);
+        continue;
+      }
+      if (!this.#guests.admit(clusterId, tick.number)) {
+        const most = this.#guests.most;
+        if (this.#guests.refused === 1)
+          this.#options.log.warn("more clusters than are kept without rule files", { cluster_id: clusterId, most });
+        continue;
+      }
+      if (this.#away.has(clusterId)) void this.#return(clusterId);
+      else {
+        const runner = this.#runners.get(clusterId) ?? this.#add(emptyCluster(clusterId));
+        this.#tellLate(runner, this.#lateStart());
+        this.#sealer.add(clusterId, [...runner.cluster.lastOk.keys()].filter(this.#isConfigured));
+      }
+    }
+  }
+
+  #tellLate(runner: ClusterRunner, start: Start | undefined): void {
+    if (start && !this.#started.has(runner.cluster.clusterId))
+      for (const told of this.#startOf(runner, start)) void told;
+  }
+
+  /** Rows of a cluster that was let go of came: its ticks are sealed from now on, and wait for what the record has of it. */
+  async #return(clusterId: string): Promise<void> {
+    const start = this.#lateStart();
+    this.#sealer.add(clusterId, []);
+    this.#early.set(clusterId, []);
+    try {
+      const runner = await this.#away.bringBack(clusterId);
+      this.#tellLate(runner, start);
+      this.#sealer.know(clusterId, [...runner.cluster.lastOk.keys()].filter(this.#isConfigured));
+      for (const seal of this.#early.get(clusterId) ?? []) runner.seal(seal);
+    } catch (error) {
+      this.#options.log.error("cluster cannot be read", { cluster_id: clusterId, reason: messageOf(error) });
+      this.#sealer.remove(clusterId);
+      this.#guests.leave(clusterId);
+    } finally {
+      this.#early.delete(clusterId);
+    }
+  }
+
+  /** Lets go of a cluster whose rows have not come for long. One that has, or had, a rule file is there for people. */
+  #letGo(clusterId: string): void {
+    this.#sealer.remove(clusterId);
+    const runner = this.#runners.get(clusterId);
+    if (!runner || runner.cluster.rules || runner.cluster.deliveries.size > 0) return;
+    this.#runners.delete(clusterId);
+    this.#started.delete(clusterId);
+    this.#away.leave(runner);
   }
 
   /**
@@ -96,18 +198,13 @@ export class Evaluator implements OutcomeSink {
    * rules retire its alarms. Resolves when that is durable; an equal revision is none.
    */
   async revise(clusterId: string, rules: ClusterRules | undefined): Promise<void> {
+    if (this.#away.has(clusterId)) await this.#away.bringBack(clusterId);
     const known = this.#runners.get(clusterId);
     const revision = rules ?? (known && withoutAlarms(known.cluster));
     if (!revision || (known && !differ(revision, known.cluster.rules))) return;
     const runner = known ?? this.#add(emptyCluster(clusterId));
-    const start = this.#start;
-    if (!known && start) {
-      void runner.input({
-        ...start,
-        number: this.#newestTick?.number ?? start.number,
-        at: this.#newestTick?.at ?? start.at,
-      });
-    }
+    this.#tellLate(runner, this.#lateStart());
+    this.#guests.leave(clusterId);
     if (rules && !this.#sealer.has(clusterId)) this.#sealer.add(clusterId, [...runner.cluster.lastOk.keys()]);
     await runner.command({ kind: "command", command: "rules", rules: revision });
   }
@@ -125,21 +222,17 @@ export class Evaluator implements OutcomeSink {
     const hearing = [...this.#runners.values()].filter(
       ({ cluster }) => cluster.hearsEvents && (only === undefined || only === cluster.clusterId),
     );
-    const heard = await Promise.allSettled(hearing.map((runner) => runner.command(event)));
-    const refused = heard.find((one) => one.status === "rejected");
-    const took = heard.filter((one) => one.status === "fulfilled").length;
-    // Where some took it, it must not be sent again for the others.
-    if (refused?.status === "rejected" && took === 0) throw refused.reason;
-    return took;
+    return tookOf(await Promise.allSettled(hearing.map((runner) => runner.command(event))));
   }
 
   /** A tick begins: it will be sealed by its deadline at the latest. */
   tick(tick: Tick): void {
     this.#newestTick = tick;
+    for (const clusterId of this.#guests.gone(tick.number)) this.#letGo(clusterId);
     this.#sealer.openTick(tick);
     const timer = this.#options.clock.after(this.#options.evaluationDelayMs, () => {
       this.#deadlines.delete(timer);
-      this.#take(this.#sealer.deadline(tick.number));
+      this.#turns.add(this.#sealer.deadline(tick.number));
     });
     this.#deadlines.add(timer);
   }
@@ -153,9 +246,16 @@ export class Evaluator implements OutcomeSink {
     return runner ? runner.heldBecause(deliveryId) : "the cluster is gone";
   }
 
-  /** The clusters as they are now, for people. Read only. */
+  /** The clusters as they are now, for people: those that have, or had, a rule file, and those whose rows come. Read only. */
   clusters(): readonly ClusterState[] {
-    return [...this.#runners.values()].map(({ cluster }) => cluster).filter(({ rules }) => rules !== undefined);
+    return [...this.#runners.values()]
+      .map(({ cluster }) => cluster)
+      .filter(({ clusterId, rules }) => rules !== undefined || this.#guests.has(clusterId));
+  }
+
+  /** Whether anything is held of a cluster. */
+  holds(clusterId: string): boolean {
+    return this.#runners.has(clusterId) || this.#sealer.has(clusterId);
   }
 
   /** Why the service is degraded, one line for each cluster that is. */
@@ -166,7 +266,7 @@ export class Evaluator implements OutcomeSink {
   /** No more ticks are taken; outcomes still are. */
   stopTicks(): void {
     this.#unsubscribe?.();
-    this.#turn?.cancel();
+    this.#turns.stop();
     for (const timer of this.#deadlines) timer.cancel();
     this.#deadlines.clear();
   }
@@ -180,7 +280,7 @@ export class Evaluator implements OutcomeSink {
   /** Ends when everything folded is durable. */
   async close(): Promise<void> {
     this.stopTicks();
-    await Promise.all([...this.#runners.values()].map((runner) => runner.close()));
+    await Promise.all([...[...this.#runners.values()].map((runner) => runner.close()), this.#away.close()]);
   }
 
   #add(cluster: ClusterState): ClusterRunner {
@@ -191,40 +291,10 @@ export class Evaluator implements OutcomeSink {
     return runner;
   }
 
-  #take(seals: readonly Seal[]): void {
-    for (const seal of seals) this.#waiting.push(seal);
-    if (this.#turn === undefined) this.#fold();
+  #fold(seal: Seal): void {
+    const early = this.#early.get(seal.clusterId);
+    if (early && early.length < MAX_EARLY) early.push(seal);
+    else if (early) this.#sealer.putBack(seal);
+    else this.#runners.get(seal.clusterId)?.seal(seal);
   }
-
-  /** Folds what waits, a few milliseconds at a time: requests and answers are not kept waiting by many clusters. */
-  #fold(): void {
-    const { clock } = this.#options;
-    const until = clock.monotonic() + TURN_MS;
-    let folded = 0;
-    while (folded < this.#waiting.length && clock.monotonic() <= until) {
-      const seal = this.#waiting[folded++];
-      if (seal) this.#runners.get(seal.clusterId)?.seal(seal);
-    }
-    this.#waiting.splice(0, folded);
-    this.#turn =
-      this.#waiting.length === 0
-        ? undefined
-        : clock.after(0, () => {
-            this.#turn = undefined;
-            this.#fold();
-          });
-  }
-}
-
-/** Longest that folding holds the event loop at a time, ms. */
-const TURN_MS = 4;
-
-/** Revisions are compared as they are recorded. */
-function differ(a: ClusterRules, b: ClusterRules | undefined): boolean {
-  return JSON.stringify(a) !== JSON.stringify(b);
-}
-
-/** A cluster whose rule file is gone keeps its lane and its ledger, but no alarm. */
-function withoutAlarms(cluster: ClusterState): ClusterRules | undefined {
-  return cluster.rules && { ...cluster.rules, alarms: [] };
 }

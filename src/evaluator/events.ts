@@ -11,6 +11,7 @@ import type { Comparison, EventQuery, EventRule, Json } from "../model/alarm.ts"
 import type { EventInput } from "../model/decision.ts";
 import type { MemberState } from "../model/meters.ts";
 import type { SealedTick } from "../model/tick.ts";
+import { LOST_TICKS } from "./sources.ts";
 import type { Said } from "./transition.ts";
 
 type Event = Omit<EventInput, "kind">;
@@ -24,10 +25,9 @@ export interface Past {
   readonly members: ReadonlyMap<string, MemberState>;
   /** For how many ticks each source has not answered. */
   readonly failing: ReadonlyMap<string, number>;
+  /** Sources that have answered before, and were not forgotten since. */
+  readonly lastOk: ReadonlyMap<string, number>;
 }
-
-/** A source that has not answered for so many ticks is lost: fewer are hiccups. */
-const LOST_TICKS = 4;
 
 const SERVER_EVENTS: Partial<Readonly<Record<MemberState, string>>> = {
   up: "haproxy.server.up",
@@ -36,7 +36,10 @@ const SERVER_EVENTS: Partial<Readonly<Record<MemberState, string>>> = {
   maint: "haproxy.server.maint",
 };
 
-/** Events that a tick tells, servers first, each in order of name. */
+/**
+ * Events that a tick tells, servers first, each in order of name. What is simply there when a source is seen for the first
+ * time is no news: neither its servers nor its process.
+ */
 export function eventsOf(tick: SealedTick, past: Past): Event[] {
   const events: Event[] = [];
   const add = (eventType: string, traits: Event["traits"]) => {
@@ -44,9 +47,11 @@ export function eventsOf(tick: SealedTick, past: Past): Event[] {
     const cluster = { cluster_id: past.clusterId, cluster_name: past.clusterName };
     events.push({ messageId, eventType, generated: rfc3339(tick.at), traits: { ...cluster, ...traits } });
   };
+  const hasNewcomer = tick.sources.some(({ name, error }) => error === undefined && !past.lastOk.has(name));
   for (const [server, state, proxy = ""] of tick.members) {
-    const type = state === null ? undefined : SERVER_EVENTS[state];
-    if (type) add(type, { proxy, server, state: String(state), previous: past.members.get(server) ?? "absent" });
+    const previous = past.members.get(server) ?? "absent";
+    const type = state === null || (previous === "absent" && hasNewcomer) ? undefined : SERVER_EVENTS[state];
+    if (type) add(type, { proxy, server, state: String(state), previous });
   }
   for (const source of tick.sources) {
     const failed = past.failing.get(source.name) ?? 0;
@@ -56,7 +61,7 @@ export function eventsOf(tick: SealedTick, past: Past): Event[] {
     }
     if (failed >= LOST_TICKS) add("haproxy.source.found", { source: source.name });
     // A new process that answers without a pause took over from the old one.
-    if (source.fresh) {
+    if (source.fresh && past.lastOk.has(source.name)) {
       add(failed === 0 ? "haproxy.process.reloaded" : "haproxy.process.restarted", {
         source: source.name,
         pid: source.pid ?? 0,
@@ -125,6 +130,15 @@ function compares(actual: Plain, op: Comparison, wanted: Plain): boolean {
     case "ge":
       return actual >= wanted;
   }
+}
+
+/** How many clusters took an event. Throws why it was refused where none did. */
+export function tookOf(heard: readonly PromiseSettledResult<void>[]): number {
+  const refused = heard.find((one) => one.status === "rejected");
+  const took = heard.filter((one) => one.status === "fulfilled").length;
+  // Where some took it, it must not be sent again for the others.
+  if (refused && took === 0) throw refused.reason;
+  return took;
 }
 
 /** What is told when an event fires the rule. */

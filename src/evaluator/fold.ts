@@ -4,7 +4,7 @@
  */
 
 import { noEntries } from "../lib/maps.ts";
-import type { Command, Decision, Delivery, Input, Outcome, Start } from "../model/decision.ts";
+import type { Command, Decision, Delivery, EventInput, Input, Outcome, Start } from "../model/decision.ts";
 import type { SealedTick } from "../model/tick.ts";
 import { isComplete } from "../model/tick.ts";
 import { evaluate, foldEvent, releaseNotices } from "./alarms.ts";
@@ -89,7 +89,7 @@ function foldCommand(folding: Folding, command: Command): void {
 
 function foldTick(folding: Folding, tick: SealedTick): void {
   const { cluster } = folding;
-  const events = cluster.hearsEvents && cluster.lastOk.size > 0 ? eventsOf(tick, pastOf(cluster)) : undefined;
+  const events = cluster.hearsEvents ? eventsAt(cluster, tick) : undefined;
   absorbTick(cluster, tick);
   absorbSources(folding, tick);
   const complete = isComplete(tick, cluster.rules?.expect ?? 0);
@@ -99,9 +99,10 @@ function foldTick(folding: Folding, tick: SealedTick): void {
   for (const alarm of cluster.order) evaluate(folding, alarm);
 }
 
-function pastOf(cluster: ClusterState) {
-  const { clusterId, seq, members, failing, rules } = cluster;
-  return { clusterId, clusterName: rules?.clusterName ?? clusterId, seq, members, failing };
+/** Events that a tick tells which is not folded yet. */
+export function eventsAt(cluster: ClusterState, tick: SealedTick): readonly Omit<EventInput, "kind">[] {
+  const { clusterId, seq, members, failing, lastOk, rules } = cluster;
+  return eventsOf(tick, { clusterId, clusterName: rules?.clusterName ?? clusterId, seq, members, failing, lastOk });
 }
 
 /** Takes a tick into series, values and members: all of it that does not judge. */

@@ -20,6 +20,7 @@ export function counterOf({
 }: Pick<ThresholdRule, "meterName" | "statistic">): string | undefined {
   const meter = meterNamed(meterName);
   const wantsIncrease = statistic === "rate" || statistic === "increase";
+  if (meter?.kind === "own") return meter.cumulative && statistic === "increase" ? meter.name : undefined;
   if (meter?.kind === "rate") return wantsIncrease || statistic === "avg" ? meter.of : undefined;
   return meter?.kind === "counter" && wantsIncrease ? meter.name : undefined;
 }

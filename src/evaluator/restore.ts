@@ -2,7 +2,8 @@
 
 import type { Command, Input, PauseDirection, RecordedInput } from "../model/decision.ts";
 import type { SealedTick } from "../model/tick.ts";
-import type { Commit, Ledger, LedgerCluster, Logger, SampleStore } from "../ports.ts";
+import type { Commit, Ledger, LedgerCluster, Logger } from "../ports.ts";
+import type { SampleStore } from "../seriesPorts.ts";
 import type { ClusterState } from "./cluster.ts";
 import type { Folded } from "./fold.ts";
 import { fold } from "./fold.ts";

@@ -11,17 +11,8 @@ import { messageOf, TocsinError } from "../lib/errors.ts";
 import { fnv1a32 } from "../lib/hash.ts";
 import type { Decision, Input, Outcome, RecordedInput } from "../model/decision.ts";
 import type { Baseline } from "../model/tick.ts";
-import type {
-  Clock,
-  Commit,
-  Dispatcher,
-  Ledger,
-  Logger,
-  SampleStore,
-  StoredBaseline,
-  TickRecord,
-  Timer,
-} from "../ports.ts";
+import type { Clock, Commit, Dispatcher, Ledger, Logger, Timer } from "../ports.ts";
+import type { SampleStore, StoredBaseline, TickRecord } from "../seriesPorts.ts";
 import { checkpointOf } from "./checkpoint.ts";
 import type { ClusterState } from "./cluster.ts";
 import { combine } from "./combine.ts";
@@ -118,6 +109,13 @@ export class ClusterRunner {
     this.#retry?.cancel();
   }
 
+  /** Records that it ends; seals that wait are passed over. Resolves when that is durable. */
+  async leave(): Promise<void> {
+    this.#seals.length = 0;
+    await this.input({ kind: "stop" });
+    await this.close();
+  }
+
   /** Why a claimed delivery must not be written now (rule A5), `undefined`: nothing holds it. */
   heldBecause(deliveryId: string): string | undefined {
     return heldBecause(this.cluster, deliveryId);
@@ -189,6 +187,7 @@ export class ClusterRunner {
     ledger.commit(commit).then(
       () => {
         this.#committing = false;
+        this.#letGo(commit);
         if (again) {
           log.info("commit succeeded again", { cluster_id: commit.clusterId });
           this.#degraded = undefined;
@@ -205,6 +204,16 @@ export class ClusterRunner {
         if (!this.#closed) this.#retry = clock.after(RETRY_MS, () => this.#commit(commit, true, committed));
       },
     );
+  }
+
+  /**
+   * Ticks that a commit brought along are in the record: where the store takes nothing for long, they wait for it no
+   * more, and judging goes on. One does, to be tried again with.
+   */
+  #letGo({ inputs }: Commit): void {
+    const excess = this.#unacked.size - 1;
+    if (this.#storeFailure === undefined || excess < TICKS_PER_COMMIT) return;
+    for (const { seq } of inputs.slice(0, excess)) this.#unacked.delete(seq);
   }
 
   #store(record: TickRecord): void {
@@ -258,9 +267,11 @@ export class ClusterRunner {
 }
 
 function baselinesOf(seal: Seal): Record<string, Baseline> {
-  const baselines: Record<string, Baseline> = {};
-  for (const [source, says] of seal.sources) if (says.ok && says.slice) baselines[source] = says.slice.baseline;
-  return baselines;
+  return Object.fromEntries(
+    [...seal.sources].flatMap(([source, says]) =>
+      says.ok && says.slice ? [[source, says.slice.baseline] as const] : [],
+    ),
+  );
 }
 
 /** Of each source the newest raw counters. */

@@ -5,7 +5,8 @@
  * tick, so no increase of a counter is ever lost.
  */
 
-import type { ClusterSlice, MeanPart, ScrapeReport, Tick } from "../model/tick.ts";
+import type { ClusterSlice, ScrapeReport, Tick } from "../model/tick.ts";
+import { countedOf, mergeSlices } from "./mergeSlices.ts";
 
 /** What one known source said at one tick. */
 export type SourceSays =
@@ -32,8 +33,8 @@ interface ClusterSealing {
   lastSealed: number;
   /** Newest tick of which each source's answer was taken: the same answer may come twice. */
   readonly taken: Map<string, number>;
-  /** Increases that came too late for their tick, by source. */
-  readonly carried: Map<string, ClusterSlice>;
+  /** Increases that came too late for their tick, by source, with the newest tick that they are of. */
+  readonly carried: Map<string, { readonly number: number; readonly slice: ClusterSlice }>;
 }
 
 export class Sealer {
@@ -61,8 +62,20 @@ export class Sealer {
     for (const source of known) this.#know(clusterId, cluster, source);
   }
 
+  /** Sources that it is known to have, too. */
+  know(clusterId: string, sources: Iterable<string>): void {
+    const cluster = this.#clusters.get(clusterId);
+    if (cluster) for (const source of sources) this.#know(clusterId, cluster, source);
+  }
+
   has(clusterId: string): boolean {
     return this.#clusters.has(clusterId);
+  }
+
+  /** Nothing more of it is sealed, until it is added again. */
+  remove(clusterId: string): void {
+    this.#clusters.delete(clusterId);
+    for (const knowing of this.#knowing.values()) knowing.delete(clusterId);
   }
 
   /** Rule T4: a source whose configuration is gone is waited for no longer. */
@@ -91,7 +104,7 @@ export class Sealer {
       }
       if (slice) this.#know(clusterId, cluster, source);
       if (tick.number <= cluster.lastSealed) {
-        if (slice) carry(cluster, source, slice);
+        if (slice) carry(cluster, source, tick.number, slice);
         continue;
       }
       const says: SourceSays = outcome.ok
@@ -130,7 +143,7 @@ export class Sealer {
     const cluster = this.#clusters.get(seal.clusterId);
     if (!cluster) return;
     for (const [source, says] of seal.sources) {
-      if (says.ok && says.slice) carry(cluster, source, says.slice);
+      if (says.ok && says.slice) carry(cluster, source, seal.tick.number, says.slice);
     }
   }
 }
@@ -156,64 +169,16 @@ function sealUpTo(clusterId: string, cluster: ClusterSealing, last: number): Sea
 }
 
 function withCarried(cluster: ClusterSealing, source: string, says: SourceSays): SourceSays {
-  const carried = cluster.carried.get(source);
+  const carried = cluster.carried.get(source)?.slice;
   if (!carried || !says.ok) return says;
   cluster.carried.delete(source);
-  return { ...says, slice: says.slice ? mergeSlices(carried, says.slice, cluster.maxGapS) : carried };
+  return { ...says, slice: says.slice ? mergeSlices(carried, says.slice, cluster.maxGapS) : countedOf(carried) };
 }
 
-function carry(cluster: ClusterSealing, source: string, slice: ClusterSlice): void {
+function carry(cluster: ClusterSealing, source: string, number: number, slice: ClusterSlice): void {
   const before = cluster.carried.get(source);
-  cluster.carried.set(source, before ? mergeSlices(before, slice, cluster.maxGapS) : slice);
-}
-
-/** Two slices of one source as one: increases and their seconds add up, the rest is the newer one's. */
-export function mergeSlices(older: ClusterSlice, newer: ClusterSlice, maxGapS: number): ClusterSlice {
-  const spansS = older.coveredS + newer.coveredS;
-  const gap = older.gap || newer.gap || spansS > maxGapS;
-  return {
-    ...newer,
-    // What spans a gap counts in totals and in no rate (the collector's rule for one long answer).
-    coveredS: gap ? 0 : spansS,
-    ...(older.servers && newer.servers ? { servers: mergeServers(older.servers, newer.servers) } : {}),
-    increases: mergeBy(older.increases, newer.increases, (a, b) => a + b),
-    means: mergeMeans(older.means, newer.means),
-    reload: older.reload || newer.reload,
-    fresh: older.fresh === true || newer.fresh === true,
-    gap,
-    moved: older.moved || newer.moved,
-  };
-}
-
-/** Of each server the increases add up; a name that the newer one lacks has left. */
-function mergeServers(
-  older: NonNullable<ClusterSlice["servers"]>,
-  newer: NonNullable<ClusterSlice["servers"]>,
-): NonNullable<ClusterSlice["servers"]> {
-  const merged = Object.entries(newer).map(([name, own]) => {
-    const before = older[name];
-    if (!before) return [name, own] as const;
-    const increases = mergeBy(before.increases, own.increases, (a, b) => a + b);
-    return [name, { ...own, increases, means: mergeMeans(before.means, own.means) }] as const;
-  });
-  return Object.fromEntries(merged);
-}
-
-type Means = ClusterSlice["means"];
-
-function mergeMeans(older: Means, newer: Means): Means {
-  return mergeBy(older, newer, (a, b): MeanPart => ({ sum: a.sum + b.sum, weight: a.weight + b.weight }));
-}
-
-function mergeBy<T>(
-  a: Readonly<Record<string, T>>,
-  b: Readonly<Record<string, T>>,
-  join: (x: T, y: T) => T,
-): Record<string, T> {
-  const merged: Record<string, T> = { ...a };
-  for (const [key, value] of Object.entries(b)) {
-    const other = merged[key];
-    merged[key] = other === undefined ? value : join(other, value);
-  }
-  return merged;
+  if (!before) cluster.carried.set(source, { number, slice });
+  else if (before.number <= number)
+    cluster.carried.set(source, { number, slice: mergeSlices(before.slice, slice, cluster.maxGapS) });
+  else cluster.carried.set(source, { ...before, slice: mergeSlices(slice, before.slice, cluster.maxGapS) });
 }

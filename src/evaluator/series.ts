@@ -7,29 +7,15 @@ import { createBytes, createFloats } from "../lib/arena.ts";
 import { noEntries, withEntry, withoutEntry } from "../lib/maps.ts";
 import type { ClusterRules, ThresholdRule } from "../model/alarm.ts";
 import { thresholdRules } from "../model/alarm.ts";
+import { meterNamed } from "../model/meters.ts";
 import type { SealedTick, SourceAtTick } from "../model/tick.ts";
 import type { Needs } from "./needs.ts";
 import { needsOf } from "./needs.ts";
 import type { Held, Readings } from "./readings.ts";
 import { bindReadings, clearReadings, createReadings, fitReadings, pushReadings, resizeReadings } from "./readings.ts";
+import type { SourceRing } from "./sourceRings.ts";
+import { addRing, marksOf } from "./sourceRings.ts";
 import { NEVER } from "./track.ts";
-
-/** Marks of a source at a tick. */
-export const MARK = { answered: 1, silent: 2, reload: 4, open: 8, moved: 16 } as const;
-
-/** One source over the ring. */
-export interface SourceRing {
-  /** Seconds covered; NaN: it did not report (an error), or the tick is not there. */
-  coveredS: Float64Array;
-  /** Bits of MARK. */
-  marks: Uint8Array;
-  /** Newest tick that knew of it. */
-  lastSeen: number;
-  /** Newest tick at which it answered: windows that reach back to it need it even when it is known no longer. */
-  lastAnswered: number;
-  /** Newest tick with a reload that left sessions behind. */
-  lastReload: number;
-}
 
 export interface Series {
   capacity: number;
@@ -167,14 +153,20 @@ export function pushTick(series: Series, tick: SealedTick, before: SealedTick["v
   const coveredS = meanCoveredS(tick.sources);
   pushReadings(series.own, number, series.capacity, coveredS, ({ meter, isIncrease }) => {
     if (!isIncrease) return tick.values[meter];
-    const rate = tick.values[`${meter}.rate`];
     const total = tick.values[meter];
+    if (isOwn(meter)) return before && total !== undefined ? total - (before[meter] ?? 0) : undefined;
+    const rate = tick.values[`${meter}.rate`];
     if (!before || rate === undefined || total === undefined || Number.isNaN(coveredS)) return undefined;
     // Over a gap the total grew by what no rate was made of; the rates themselves still say what the others did.
     return gap ? rate * series.intervalS : total - (before[meter] ?? 0);
   });
   if (series.serversSince !== undefined && series.serversSince <= number) pushServers(series, tick, coveredS, gap);
   series.last = number;
+}
+
+/** Tocsin's own totals grow by what it saw itself, whatever the sources say. */
+function isOwn(meter: string): boolean {
+  return meterNamed(meter)?.kind === "own";
 }
 
 /** Ticks that nobody saw are there as ticks that say nothing. */
@@ -207,7 +199,7 @@ function pushSources(series: Series, tick: SealedTick, place: number): void {
   const { intervalS } = series;
   let changed = Math.min(sources.length, MOST_KNOWN - 1) !== countSeenAt(series, number - 1);
   for (const source of sources) {
-    const ring = series.sources.get(source.name) ?? addSource(series, source.name);
+    const ring = series.sources.get(source.name) ?? addRing(series.sources, source.name, series.capacity);
     if (ring.lastSeen !== number - 1) changed = true;
     ring.lastSeen = number;
     const ok = source.error === undefined;
@@ -234,30 +226,6 @@ function countSeenAt(series: Series, number: number): number {
   return Math.max(0, ((series.known[placeOf(series, number)] ?? 0) >> 1) - 1);
 }
 
-function marksOf(source: SourceAtTick): number {
-  return (
-    (source.error === undefined ? MARK.answered : MARK.silent) |
-    (source.reload ? MARK.reload : 0) |
-    (source.open ? MARK.open : 0) |
-    (source.moved ? MARK.moved : 0)
-  );
-}
-
-/** Sources are kept in order of name: what is computed over them must not depend on who came first. */
-function addSource(series: Series, name: string): SourceRing {
-  const ring: SourceRing = {
-    coveredS: createFloats(series.capacity, Number.NaN),
-    marks: createBytes(series.capacity),
-    lastSeen: NEVER,
-    lastAnswered: NEVER,
-    lastReload: NEVER,
-  };
-  const all = [...series.sources, [name, ring] as const].sort(([a], [b]) => (a < b ? -1 : 1));
-  series.sources.clear();
-  for (const [each, own] of all) series.sources.set(each, own);
-  return ring;
-}
-
 /** Mean over the sources that covered any; NaN: none did. */
 function meanCoveredS(sources: readonly Pick<SourceAtTick, "coveredS">[]): number {
   let seconds = 0;
@@ -272,7 +240,7 @@ function meanCoveredS(sources: readonly Pick<SourceAtTick, "coveredS">[]): numbe
 
 function pushServers(series: Series, tick: SealedTick, coveredS: number, gap: boolean): void {
   const now = tick.servers ?? {};
-  for (const name of Object.keys(now)) {
+  for (const name in now) {
     if (series.servers.has(name)) continue;
     const readings = createReadings();
     fitReadings(readings, series.serverNeeds, series.capacity, series.serversSince ?? NEVER);
@@ -280,7 +248,8 @@ function pushServers(series: Series, tick: SealedTick, coveredS: number, gap: bo
     series.servers = withEntry(series.servers, name, readings);
   }
   for (const [name, readings] of series.servers) {
-    const own = now[name];
+    // Anything may be the name of a server, also what every object has.
+    const own = Object.hasOwn(now, name) ? now[name] : undefined;
     if (own) readings.lastSeen = tick.number;
     else if (readings.lastSeen < tick.number - series.capacity) series.servers = withoutEntry(series.servers, name);
     pushReadings(readings, tick.number, series.capacity, coveredS, ({ meter, isIncrease }) =>

@@ -6,7 +6,7 @@
 import type { ClusterRules } from "../model/alarm.ts";
 import type { Delivery } from "../model/decision.ts";
 import type { MemberState } from "../model/meters.ts";
-import { COUNTER_NAMES } from "../model/meters.ts";
+import { KEPT_TOTALS } from "../model/meters.ts";
 import type { SealedTick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
 import type { AlarmState, ClusterState, Lane, Notice } from "./cluster.ts";
@@ -34,6 +34,8 @@ interface Saved {
   readonly lastOk: readonly (readonly [string, number])[];
   readonly failing: readonly (readonly [string, number])[];
   readonly away: readonly (readonly [string, number])[];
+  /** Absent in older snapshots: the next traffic tells. */
+  readonly carriers?: readonly string[];
   readonly alarms: readonly SavedAlarm[];
   readonly lane: Lane;
   readonly notices: readonly (readonly [string, readonly Notice[]])[];
@@ -50,7 +52,7 @@ function pack(_key: string, value: unknown): unknown {
 
 function unpack(_key: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if ("never" in value) return -Infinity;
+  if ("never" in value && value.never === true) return -Infinity;
   if ("pairs" in value && Array.isArray(value.pairs)) return new Map(value.pairs as [unknown, unknown][]);
   return value;
 }
@@ -61,7 +63,8 @@ function saveAlarm({ alarm: { id }, verdict: _, ...state }: AlarmState): SavedAl
 }
 
 export function saveCluster(cluster: ClusterState): string {
-  const saved: Saved = {
+  const { members, completeMembers } = cluster;
+  const saved: Omit<Saved, "members" | "completeMembers"> = {
     stopped: cluster.stopped,
     intervalMs: cluster.intervalMs,
     tick: Number.isFinite(cluster.tick) ? cluster.tick : null,
@@ -69,22 +72,38 @@ export function saveCluster(cluster: ClusterState): string {
     shadow: cluster.shadow,
     pauses: cluster.pauses,
     series: saveSeries(cluster.series),
-    totals: COUNTER_NAMES.flatMap((name) => {
+    totals: KEPT_TOTALS.flatMap((name) => {
       const total = cluster.values[name];
       return total === undefined ? [] : [[name, total] as const];
     }),
-    members: [...cluster.members],
-    completeMembers: cluster.completeMembers ? [...cluster.completeMembers] : null,
     lastOk: [...cluster.lastOk],
     failing: [...cluster.failing],
     away: [...cluster.away],
+    carriers: cluster.carriers,
     alarms: [...cluster.alarms.values()].map(saveAlarm),
     lane: cluster.lane,
     notices: [...cluster.notices],
     retired: [...cluster.retired],
     deliveries: [...cluster.deliveries.values()],
   };
-  return JSON.stringify(saved, pack);
+  // Of thousands of servers there is nothing to pack, and nearly always they are those of the last complete tick.
+  const servers = JSON.stringify([...members]);
+  const complete =
+    completeMembers === members ? servers : JSON.stringify(completeMembers ? [...completeMembers] : null);
+  return `${JSON.stringify(saved, pack).slice(0, -1)},"members":${servers},"completeMembers":${complete}}`;
+}
+
+/** A cluster whose work has ended: number and label of its newest tick. */
+export interface Resting {
+  readonly rests: true;
+  readonly tick: number;
+  readonly at: number;
+}
+
+/** Whether a recorded cluster's work has ended; `undefined`: it goes on. */
+export function restingOf(doc: string): Resting | undefined {
+  const { stopped, tick, at } = JSON.parse(doc) as Saved;
+  return stopped ? { rests: true, tick: tick ?? -Infinity, at } : undefined;
 }
 
 /** The state at `seq`, with empty windows. */
@@ -119,6 +138,7 @@ export function loadCluster(
     lastOk: new Map(saved.lastOk),
     failing: new Map(saved.failing),
     away: new Map(saved.away),
+    carriers: saved.carriers ?? [],
     order: judgingOrder(alarms),
     hearsEvents: rules?.alarms.some(({ rule }) => rule.kind === "event") ?? false,
     alarms,

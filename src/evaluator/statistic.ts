@@ -8,13 +8,14 @@ import { placeAt, valueAt } from "./series.ts";
 import type { Track } from "./track.ts";
 import { createTrack } from "./track.ts";
 import type { Window } from "./window.ts";
-import { coveredBy, isEven, isWholeAt, roomS, spansAt } from "./window.ts";
+import { coveredBy, isEven, roomS, spansAt, wholenessOf } from "./window.ts";
 
 /**
  * The statistic of a window's content; `undefined` when the window holds no value: absence is not zero. Where every
  * source covered just its interval it has been worked out with the ticks; else increases must be cut at the edge.
  */
 export function statisticOf(series: Series, probe: Probe, window: Window, rule: ThresholdRule): number | undefined {
+  if (meterNamed(rule.meterName)?.kind === "own") return resultOf(series, probe.track, window);
   if (probe.ring.isIncrease && !isEven(series, window)) {
     const increase = increaseIn(series, probe, window, "likely");
     if (increase === undefined || rule.statistic === "increase") return increase;
@@ -24,8 +25,7 @@ export function statisticOf(series: Series, probe: Probe, window: Window, rule: 
     const meanS = covered.reduce((sum, own) => sum + own, 0) / covered.length;
     return covered.length === 0 ? undefined : increase / meanS;
   }
-  if (isEven(series, window) || meterNamed(rule.meterName)?.kind === "own")
-    return resultOf(series, probe.track, window);
+  if (isEven(series, window)) return resultOf(series, probe.track, window);
   return ofWholeTicks(series, probe.track, window);
 }
 
@@ -36,9 +36,18 @@ export function highestIn(series: Series, { ring, track }: Probe, window: Window
 
 /** A tick that does not show the whole cluster has a value of a part of it: that says nothing. */
 function ofWholeTicks(series: Series, track: Track, window: Window): number | undefined {
+  const isWhole = wholenessOf(track.ring.meter);
   return workedOut(series, track, window, (number) =>
-    isWholeAt(series, window, number) ? valueAt(series, track.ring.data, number) : Number.NaN,
+    isWhole(series, window, number) ? valueAt(series, track.ring.data, number) : Number.NaN,
   );
+}
+
+/**
+ * Works out the statistic of the window that ends at the newest tick: for a series whose statistics are not kept up tick
+ * by tick, because only some of its windows are looked at.
+ */
+export function workOut(series: Series, track: Track, window: Window): void {
+  track.newest = workedOut(series, track, window, (number) => valueAt(series, track.ring.data, number)) ?? Number.NaN;
 }
 
 /** What a statistic was worked out to be when the window's last tick came; `undefined`: it holds nothing. */
@@ -60,7 +69,7 @@ function workedOut(
   const own = createTrack(track.ring, track.statistic, track.ticks);
   let result = Number.NaN;
   for (let number = Math.max(from, series.from); number <= to; number++) {
-    result = own.push(number, readingOf(number), spansAt(series, number).mean);
+    result = own.push(number, readingOf(number), spansAt(series, number).mean, number === to);
   }
   return Number.isNaN(result) ? undefined : result;
 }

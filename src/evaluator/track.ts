@@ -47,9 +47,10 @@ export abstract class Track {
 
   /**
    * `value`: of a gauge or rate, or the increase of a counter where the ring is of increases; NaN: none.
-   * `coveredS`: mean of the seconds that the sources' answers cover; NaN: none answered.
+   * `coveredS`: mean of the seconds that the sources' answers cover; NaN: none answered. `isAsked`: whether anybody reads
+   * what the window that ends at this tick holds; where not, statistics that look at all of it return NaN.
    */
-  abstract push(number: number, value: number, coveredS: number): number;
+  abstract push(number: number, value: number, coveredS: number, isAsked?: boolean): number;
 }
 
 /** A track that has seen nothing. Of a ring of increases the statistics are `increase`, and else `rate`. */
@@ -173,8 +174,9 @@ class Sorted extends Track {
 class Recent extends Track {
   readonly #values = createFloats(this.ticks, Number.NaN);
 
-  override push(number: number, value: number): number {
+  override push(number: number, value: number, _coveredS?: number, isAsked = true): number {
     this.#values[number % this.ticks] = value;
+    if (!isAsked) return Number.NaN;
     if (this.statistic === "last") return this.#first(number, -1);
     if (this.statistic === "first") return this.#first(number - this.ticks + 1, 1);
     const inOrder: number[] = [];

@@ -1,10 +1,12 @@
 /** Windows over a series: their edges, and whether what they hold is evidence (rules E1, E4, E5). */
 
-import { countsAtStreamEnd, meterNamed } from "../model/meters.ts";
+import { countsAtStreamEnd, isOfMembers, meterNamed } from "../model/meters.ts";
 import { ACTIVE_METER } from "./needs.ts";
 import { ringOf } from "./readings.ts";
-import type { Series, SourceRing } from "./series.ts";
-import { isCompleteAt, JITTER, knownAt, MARK, placeAt, valueAt } from "./series.ts";
+import type { Series } from "./series.ts";
+import { isCompleteAt, JITTER, knownAt, placeAt, valueAt } from "./series.ts";
+import type { SourceRing } from "./sourceRings.ts";
+import { MARK } from "./sourceRings.ts";
 
 /** Half-open `(at − period, at]` as tick numbers, both inside. */
 export interface Window {
@@ -81,11 +83,29 @@ export function isWholeAt(series: Series, window: Window, number: number): boole
   return true;
 }
 
+/**
+ * Whether every source that counts in the window covered some time at one of its ticks: of one that was just reloaded,
+ * or is new, nobody knows a rate, and the sum of the others' is a part.
+ */
+function isTimedAt(series: Series, window: Window, number: number): boolean {
+  const place = placeAt(series, number);
+  if (place < 0) return false;
+  for (const source of series.sources.values()) {
+    if (isNeeded(series, source, window) && !((source.coveredS[place] ?? 0) > 0)) return false;
+  }
+  return true;
+}
+
+/** What makes a tick show the whole cluster, of a meter. */
+export function wholenessOf(meterName: string): typeof isWholeAt {
+  return meterNamed(meterName)?.kind === "rate" ? isTimedAt : isWholeAt;
+}
+
 /** How many ticks of the window show the whole cluster. */
-export function wholeTicks(series: Series, window: Window): number {
+export function wholeTicks(series: Series, window: Window, isWhole = isWholeAt): number {
   if (isEven(series, window)) return window.to - window.from + 1;
   let whole = 0;
-  for (let number = window.from; number <= window.to; number++) if (isWholeAt(series, window, number)) whole++;
+  for (let number = window.from; number <= window.to; number++) if (isWhole(series, window, number)) whole++;
   return whole;
 }
 
@@ -218,7 +238,7 @@ function isMarked(source: SourceRing, place: number, mark: number): boolean {
  */
 export function mayHideTraffic(series: Series, window: Window, meterName: string): string | undefined {
   const meter = meterNamed(meterName);
-  if (!meter || meter.kind === "members" || meter.kind === "own") return undefined;
+  if (!meter || isOfMembers(meter) || meter.kind === "own") return undefined;
   for (const [name, source] of series.sources) {
     if (source.lastReload >= window.from && hasMark(series, source, window, MARK.reload)) {
       return `source ${name} was reloaded with sessions open: they are not seen any more`;

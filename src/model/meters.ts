@@ -4,89 +4,23 @@
  * HAProxy's facts live in the same namespace. Collector, evaluator and documentation read this one table.
  */
 
-/**
- * Which rows of a cluster feed a meter.
- * `traffic`: its FRONTEND rows, or its BACKEND rows where no frontend is mapped (never both: a `listen`
- * section has both and would count twice). `queue`: BACKEND and server rows (each counts other requests).
- */
-export type RowSet = "traffic" | "backend" | "server" | "queue";
+import type { MemberState } from "./memberState.ts";
+import type { CounterMeter, MeanMeter, MembersMeter, Meter, OwnMeter, RateMeter, RowSet } from "./meterKinds.ts";
+import { meterType } from "./meterKinds.ts";
 
-interface MeterBase {
-  readonly name: string;
-  /** Ceilometer's unit, e.g. `B`, `connection`, `ms`. */
-  readonly unit: string;
-  readonly description: string;
-  /** Grows with what users ask of the cluster, so that `gt` on it means "scale out" (rule A2). */
-  readonly load: boolean;
-}
-
-/** A cumulative meter: the sum of the increases of counter columns. Has a `.rate` twin. */
-export interface CounterMeter extends MeterBase {
-  readonly kind: "counter";
-  readonly columns: readonly string[];
-  readonly rows: RowSet;
-  /** Does not exist in TCP mode, where HAProxy prints 0 or nothing. */
-  readonly httpOnly: boolean;
-}
-
-/** The increase of a counter meter per second. */
-export interface RateMeter extends MeterBase {
-  readonly kind: "rate";
-  /** Name of the counter meter it is the rate of. */
-  readonly of: string;
-}
-
-/** A gauge whose rows add up. */
-export interface SumMeter extends MeterBase {
-  readonly kind: "sum";
-  readonly columns: readonly string[];
-  readonly rows: RowSet;
-}
-
-/** A gauge that is a weighted mean over rows; without weight there is no value. */
-export interface MeanMeter extends MeterBase {
-  readonly kind: "mean";
-  readonly column: string;
-  /** `increase`: weight is the row's increase of `stot`, so that frozen averages do not count. */
-  readonly weight: "increase";
-  readonly rows: RowSet;
-  readonly httpOnly: boolean;
-}
-
-/** 100 × the increase of some counter meters ÷ the increase of others; no value when nothing increased. */
-export interface RatioMeter extends MeterBase {
-  readonly kind: "ratio";
-  readonly of: readonly string[];
-  readonly over: readonly string[];
-}
-
-/** A count of the cluster's servers, each name once. */
-export interface MembersMeter extends MeterBase {
-  readonly kind: "members";
-  /** Which states count; `undefined`: all. */
-  readonly states: readonly MemberState[] | undefined;
-}
-
-/** Made by Tocsin itself at every seal, whatever the sources say (rule E6). */
-export interface OwnMeter extends MeterBase {
-  readonly kind: "own";
-}
-
-export type Meter = CounterMeter | RateMeter | SumMeter | MeanMeter | RatioMeter | MembersMeter | OwnMeter;
-
-/**
- * State of one server of a cluster, from HAProxy's status text.
- * `standby`: a backup server that is up but gets no traffic because active ones are there.
- */
-export type MemberState = "up" | "standby" | "draining" | "down" | "maint" | "unknown";
-
-/** Worst first: of a server that is seen twice, in two backends or by two balancers, the worse state counts. */
-const WORST_FIRST: readonly MemberState[] = ["down", "unknown", "maint", "draining", "standby", "up"];
-
-/** The worse of two states of one server; `undefined`: it was not seen before. */
-export function worseState(known: MemberState | undefined, seen: MemberState): MemberState {
-  return known !== undefined && WORST_FIRST.indexOf(known) < WORST_FIRST.indexOf(seen) ? known : seen;
-}
+export type { MemberState } from "./memberState.ts";
+export { stateNumber, worseState, worseStateNumber } from "./memberState.ts";
+export type {
+  CounterMeter,
+  MeanMeter,
+  Meter,
+  MostMeter,
+  RowSet,
+  ShareMeter,
+  StateMeter,
+  SumMeter,
+} from "./meterKinds.ts";
+export { countsAtStreamEnd, isLowerBounded, isOfMembers, meterType } from "./meterKinds.ts";
 
 const LB = "network.services.lb";
 
@@ -119,6 +53,7 @@ const COUNTERS: readonly CounterMeter[] = [
   counter("retries", "connection", ["wretr"], "backend", "connections to servers tried again"),
   counter("redispatches", "request", ["wredis"], "backend", "requests sent to another server"),
   counter("health.check.failures", "check", ["chkfail"], "server", "health checks that failed"),
+  counter("health.check.downs", "transition", ["chkdown"], "server", "times that a server went down"),
 ];
 
 const RATES: readonly RateMeter[] = COUNTERS.map((meter) => ({
@@ -146,6 +81,24 @@ const GAUGES: readonly Meter[] = [
     load: true,
   },
   {
+    kind: "change",
+    name: `${LB}.active.connections.rate`,
+    unit: "connection/s",
+    of: `${LB}.active.connections`,
+    description: "what the open sessions grew by since the tick before, per second; below 0 where they became fewer",
+    load: false,
+  },
+  {
+    kind: "share",
+    name: `${LB}.session.utilization`,
+    unit: "%",
+    column: "scur",
+    limit: "slim",
+    rows: "frontend",
+    description: "open sessions in percent of those allowed",
+    load: true,
+  },
+  {
     kind: "sum",
     name: `${LB}.queue.current`,
     unit: "request",
@@ -155,6 +108,15 @@ const GAUGES: readonly Meter[] = [
     load: true,
   },
   time("queue.time", "qtime", "mean wait in the queue, HAProxy's average over its last requests", false),
+  {
+    kind: "most",
+    name: `${LB}.queue.max_time`,
+    unit: "ms",
+    column: "qtime",
+    rows: "backend",
+    description: "the longest of the backends' mean waits in the queue",
+    load: true,
+  },
   time("connect.time", "ctime", "mean time to connect to a server", false),
   time("response.time", "rtime", "mean time to a server's first byte", true),
   time("total.time", "ttime", "mean time of a whole session", false),
@@ -170,8 +132,28 @@ const GAUGES: readonly Meter[] = [
 ];
 
 function members(name: string, states: readonly MemberState[] | undefined, description: string): MembersMeter {
-  return { kind: "members", name: `${LB}.members.${name}`, unit: "member", states, description, load: false };
+  const base = { name: `${LB}.members.${name}`, unit: "member", states, description, load: false } as const;
+  return { kind: "members", ...base, as: "count" };
 }
+
+const STATES: readonly Meter[] = [
+  {
+    kind: "members",
+    name: `${LB}.members.up.ratio`,
+    unit: "%",
+    states: ["up"],
+    as: "percent",
+    description: "servers that take traffic, of all",
+    load: false,
+  },
+  {
+    kind: "state",
+    name: `${LB}.member`,
+    unit: "member",
+    description: "state of one server: 1 up, 0 down, 2 draining, 3 up without a health check, 6 in maintenance",
+    load: false,
+  },
+];
 
 const MEMBERS: readonly MembersMeter[] = [
   members("up", ["up"], "servers that take traffic"),
@@ -181,57 +163,31 @@ const MEMBERS: readonly MembersMeter[] = [
   members("total", undefined, "servers known to HAProxy"),
 ];
 
+function own(name: string, unit: string, description: string, cumulative = false): OwnMeter {
+  return { kind: "own", name: `tocsin.source.${name}`, unit, description, load: false, cumulative };
+}
+
 const OWN: readonly OwnMeter[] = [
-  {
-    kind: "own",
-    name: "tocsin.source.up",
-    unit: "source",
-    description: "known sources of the cluster that answered at this tick",
-    load: false,
-  },
-  {
-    kind: "own",
-    name: "tocsin.source.age",
-    unit: "s",
-    description: "time since the known source that has been silent longest last answered",
-    load: false,
-  },
-  {
-    kind: "own",
-    name: "tocsin.source.duration",
-    unit: "ms",
-    description: "the slowest answer at this tick",
-    load: false,
-  },
+  own("up", "source", "known sources of the cluster that answered at this tick"),
+  own("age", "s", "time since the known source that has been silent longest last answered"),
+  own("duration", "ms", "the slowest answer at this tick"),
+  own("rows", "row", "rows of the cluster in this tick's answers"),
+  own("skipped", "line", "lines of this tick's answers that were no rows"),
+  own("errors", "scrape", "scrapes of known sources that failed or came too late", true),
+  own("resets", "row", "times that a row's counters were set back within one process", true),
 ];
 
 /** Every meter, in the order of the documentation. */
-export const METERS: readonly Meter[] = [...COUNTERS, ...RATES, ...GAUGES, ...MEMBERS, ...OWN];
+export const METERS: readonly Meter[] = [...COUNTERS, ...RATES, ...GAUGES, ...MEMBERS, ...STATES, ...OWN];
 
-/** Names of the counter meters, whose kept totals a tick carries on. */
-export const COUNTER_NAMES: readonly string[] = COUNTERS.map((meter) => meter.name);
+/** Names of the cumulative meters, whose kept totals a tick carries on. */
+export const KEPT_TOTALS: readonly string[] = METERS.filter((meter) => meterType(meter) === "cumulative").map(
+  (meter) => meter.name,
+);
 
 const BY_NAME: ReadonlyMap<string, Meter> = new Map(METERS.map((meter) => [meter.name, meter]));
 
 /** The meter of that name, or `undefined` when Tocsin makes none. */
 export function meterNamed(name: string): Meter | undefined {
   return BY_NAME.get(name);
-}
-
-/** Ceilometer's type of a meter. */
-export function meterType(meter: Meter): "cumulative" | "gauge" {
-  return meter.kind === "counter" ? "cumulative" : "gauge";
-}
-
-/** A sum over rows that never falls below zero: what is seen of it is a lower bound of what there is (rule E3). */
-export function isLowerBounded(meter: Meter): boolean {
-  return meter.kind === "counter" || meter.kind === "rate" || meter.kind === "sum";
-}
-
-/**
- * HAProxy counts it when a stream ends, so that open sessions can hide it (rule E4): bytes, requests, responses
- * and what is computed from them.
- */
-export function countsAtStreamEnd(meter: Meter): boolean {
-  return meter.kind === "counter" || meter.kind === "rate" || meter.kind === "mean" || meter.kind === "ratio";
 }

@@ -10,8 +10,8 @@ export interface Tick {
   readonly at: number;
 }
 
-/** Counter columns of one row as HAProxy printed them (decimal text: they may pass 2^53). */
-export type RawCounters = Readonly<Record<string, string>>;
+/** What a row of HAProxy's statistics is of. */
+export type RowKind = "frontend" | "backend" | "server" | "listener";
 
 /** What a later scrape, also one after a restart, subtracts from (rule R3). */
 export interface Baseline {
@@ -20,17 +20,18 @@ export interface Baseline {
   readonly at: number;
   /** Sessions were open: a reload leaves them behind (rule E4). */
   readonly open: boolean;
-  /** Raw counters by row key `<pxname>/<svname>/<type>`. */
-  readonly rows: Readonly<Record<string, RawCounters>>;
+  /** Keys and counters of the rows, in the collector's own notation: opaque to everyone else. Empty: there is no row. */
+  readonly rows: string;
 }
 
-/** Which HAProxy process answered. */
+/** Which HAProxy process answered; a statistics page says nothing of it, a Prometheus endpoint knows no pid. */
 export interface ProcessIdentity {
-  readonly pid: number;
+  readonly pid: number | undefined;
   /** Seconds; with a fraction where HAProxy prints one. */
-  readonly uptimeS: number;
+  readonly uptimeS: number | undefined;
   /** `Start_time_sec` where HAProxy prints it (2.4 and later). */
   readonly startTimeS: number | undefined;
+  /** Empty: unknown. */
   readonly version: string;
 }
 
@@ -45,11 +46,20 @@ export function maxGapS(intervalMs: number): number {
   return Math.max((5 * intervalMs) / 1000, 120);
 }
 
-/** What one source says of one server: increases, sums and means as of a whole cluster. */
+/** What one source says of one server or row: increases, sums and means as of a whole cluster. */
 export interface ServerParts {
   readonly increases: Readonly<Record<string, number>>;
   readonly sums: Readonly<Record<string, number>>;
   readonly means: Readonly<Record<string, MeanPart>>;
+}
+
+/** What one row of a cluster says by itself. */
+export interface RowSample extends ServerParts {
+  /** `<pxname>/<svname>`. */
+  readonly resource: string;
+  readonly kind: RowKind;
+  /** Of a server. */
+  readonly state?: MemberState;
 }
 
 /** What one source says of one cluster at one tick: parts that add up over sources. */
@@ -70,6 +80,14 @@ export interface ClusterSlice {
   readonly servers?: Readonly<Record<string, ServerParts>>;
   /** Raw counters behind the counter meters that rules read, summed over rows: for explanations alone. */
   readonly raw?: Readonly<Record<string, number>>;
+  /** Rows of the cluster in this answer. */
+  readonly rowCount?: number;
+  /** Rows whose counters were set back within one process, at this scrape. */
+  readonly resets?: number;
+  /** Lines of the whole answer that were no rows. */
+  readonly skipped?: number;
+  /** Rows of which series of their own are kept. */
+  readonly kept?: readonly RowSample[];
   /** Another process than at the scrape before. */
   readonly fresh?: boolean;
   /** The process is a new one and the old one had sessions open (rule E4). */

@@ -19,7 +19,7 @@ import { gatesOf, labelAt, laneUntil } from "./gateList.ts";
 import type { Around } from "./nearest.ts";
 import { benchOf, depthOf, nearestOf } from "./nearest.ts";
 import type { Past } from "./past.ts";
-import { beforeTick, inputsAfter, ticksUpTo } from "./past.ts";
+import { beforeTick, checkKept, inputsAfter, ticksUpTo } from "./past.ts";
 import type { Judged } from "./windows.ts";
 import { fullAt, ruleExplanations } from "./windows.ts";
 
@@ -31,7 +31,8 @@ const DECISIONS = 1000;
 
 /**
  * Explains an alarm at the newest recorded tick labelled at or before `at` (epoch ms; `undefined`: the newest there
- * is). `undefined`: nothing is recorded by then, or there was no such alarm.
+ * is). `undefined`: nothing is recorded by then, or there was no such alarm. Throws `E414` when ticks that led to it are not
+ * kept any more.
  */
 export async function explain(
   clusterId: string,
@@ -49,7 +50,9 @@ export async function explain(
   const alarm = cluster.alarms.get(alarmId);
   if (!alarm) return undefined;
   const reach = Math.max(depthOf(alarm.alarm, cluster.intervalMs / 1000), cluster.series.capacity);
-  const ticks = await ticksUpTo(clusterId, target, reach + ticksToRead(cluster) - cluster.series.capacity, past);
+  const count = reach + ticksToRead(cluster) - cluster.series.capacity;
+  await checkKept(clusterId, target.tick.number - count, before.begin, target, past);
+  const ticks = await ticksUpTo(clusterId, target, count, past);
   const { seq } = target;
   const log = await past.ledger.decisions(clusterId, { alarmId, limit: DECISIONS, upToSeq: seq + INPUTS_AFTER });
   const explanation = explained({ cluster, alarm, stateBefore, around, decisions, ticks, log });

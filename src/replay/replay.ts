@@ -3,7 +3,8 @@
 import { emptyCluster } from "../evaluator/cluster.ts";
 import { fold } from "../evaluator/fold.ts";
 import type { RecordedInput } from "../model/decision.ts";
-import type { Ledger, SampleStore } from "../ports.ts";
+import type { Ledger } from "../ports.ts";
+import type { SampleStore } from "../seriesPorts.ts";
 
 /** All inputs of a cluster, by seq in order: those of the ledger and the ticks that only the store has. */
 export async function recordedInputs(clusterId: string, ledger: Ledger, store: SampleStore): Promise<RecordedInput[]> {

@@ -1,7 +1,9 @@
 /** A source of a scenario: what HAProxy would have answered, as the collector would report it. */
 
+import { mergeParts } from "../evaluator/mergeSlices.ts";
+import { thresholdRules } from "../model/alarm.ts";
 import type { CounterMeter, MemberState, Meter } from "../model/meters.ts";
-import { METERS, meterNamed } from "../model/meters.ts";
+import { METERS, meterNamed, stateNumber } from "../model/meters.ts";
 import type { ClusterSlice, MeanPart, ScrapeReport, ServerParts, Tick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
 import type { Fault, InputSeries, Scenario } from "./scenario.ts";
@@ -26,12 +28,15 @@ interface Pending {
 
 const NOTHING: Pending = { seconds: 0, cluster: noParts(), servers: new Map(), fresh: false, reload: false };
 const SESSIONS = "network.services.lb.active.connections";
+const STATES = METERS.filter((meter) => meter.kind === "state").map((meter) => meter.name);
 
 export class ScenarioSource {
   readonly name: string;
   readonly #scenario: Scenario;
   readonly #series: readonly InputSeries[];
   readonly #faults: readonly Fault[];
+  /** Meters of the servers' states that some rule reads. */
+  readonly #states: readonly string[];
   /** The value before, of counters that are written as totals. */
   readonly #totals = new Map<InputSeries, number>();
   #pending = NOTHING;
@@ -47,6 +52,8 @@ export class ScenarioSource {
     this.#scenario = scenario;
     this.#series = scenario.inputSeries.filter(({ source }) => source === undefined || source === name);
     this.#faults = scenario.faults.filter(({ source }) => source === undefined || source === name);
+    const read = scenario.rules.alarms.flatMap(({ rule }) => thresholdRules(rule).map((leaf) => leaf.meterName));
+    this.#states = STATES.filter((meter) => read.includes(meter));
   }
 
   /** Whether a fault is about the tick so many seconds after tick 0. */
@@ -103,7 +110,7 @@ export class ScenarioSource {
     const { rules, intervalMs, proxy } = this.#scenario;
     const { increases, sums, means } = pending.cluster;
     const gap = pending.seconds > maxGapS(intervalMs);
-    const servers = Object.fromEntries([...pending.servers].filter(([name]) => members.has(name)));
+    const servers = this.#servers(pending, members);
     return {
       clusterId: rules.clusterId,
       coveredS: gap ? 0 : pending.seconds,
@@ -118,13 +125,27 @@ export class ScenarioSource {
       gap,
       open: (sums[SESSIONS] ?? 0) > 0,
       moved: Object.values(increases).some((grown) => grown > 0),
+      rowCount: members.size + 2,
       baseline: {
         process: { pid: this.#pid, uptimeS: 1, startTimeS: undefined, version: "3.0" },
         at: 0,
         open: false,
-        rows: {},
+        rows: "",
       },
     };
+  }
+
+  #servers(pending: Pending, members: ReadonlyMap<string, MemberState>): Record<string, ServerParts> {
+    const servers: Record<string, ServerParts> = {};
+    for (const [name, state] of members) {
+      const parts = pending.servers.get(name);
+      const number = this.#states.length > 0 ? stateNumber(state, true) : undefined;
+      if (!parts && number === undefined) continue;
+      const states = number === undefined ? [] : this.#states.map((meter) => [meter, number] as const);
+      const { increases, sums, means } = parts ?? noParts();
+      servers[name] = { increases, sums: { ...sums, ...Object.fromEntries(states) }, means };
+    }
+    return servers;
   }
 
   /** No series gives the meter for the cluster as a whole: its servers' sum is that. */
@@ -170,7 +191,11 @@ function putValue(parts: Parts, meter: Meter, value: number, intervalS: number, 
     case "sum":
       parts.sums[meter.name] = share(value);
       return;
+    case "most":
+      parts.sums[meter.name] = value;
+      return;
     case "mean":
+    case "share":
       parts.means[meter.name] = { sum: value, weight: 1 };
       return;
     case "ratio": {
@@ -181,7 +206,9 @@ function putValue(parts: Parts, meter: Meter, value: number, intervalS: number, 
       return;
     }
     case "counter":
+    case "change":
     case "members":
+    case "state":
     case "own":
   }
 }
@@ -200,9 +227,17 @@ function isCounter(meter: Meter): meter is CounterMeter {
 }
 
 function withoutCounts(pending: Pending): Pending {
-  const bare = ({ sums }: Parts): Parts => ({ ...noParts(), sums });
+  const bare = ({ sums, means }: Parts): Parts => ({
+    increases: {},
+    sums: ofKinds(sums, ["sum"]),
+    means: ofKinds(means, ["share"]),
+  });
   const servers = new Map([...pending.servers].map(([name, parts]) => [name, bare(parts)]));
   return { ...pending, seconds: 0, cluster: bare(pending.cluster), servers };
+}
+
+function ofKinds<T>(parts: Readonly<Record<string, T>>, kinds: readonly Meter["kind"][]): Record<string, T> {
+  return Object.fromEntries(Object.entries(parts).filter(([name]) => kinds.includes(meterNamed(name)?.kind ?? "own")));
 }
 
 /** What was counted adds up; of what just is, the newer counts. */
@@ -220,9 +255,8 @@ function join(older: Pending, newer: Pending): Pending {
 }
 
 function follow(older: Parts, newer: Parts): Parts {
-  const increases = merge({ ...noParts(), increases: older.increases }, { ...noParts(), increases: newer.increases });
-  const means = merge({ ...noParts(), means: older.means }, { ...noParts(), means: newer.means });
-  return { increases: increases.increases, sums: newer.sums, means: means.means };
+  const { increases, sums, means } = mergeParts(older, newer);
+  return { increases: { ...increases }, sums: { ...sums }, means: { ...means } };
 }
 
 function merge(a: Parts, b: Parts): Parts {
@@ -233,7 +267,11 @@ function merge(a: Parts, b: Parts): Parts {
 
 function mergeInto(into: Parts, { increases, sums, means }: Parts): void {
   for (const [name, grown] of Object.entries(increases)) into.increases[name] = (into.increases[name] ?? 0) + grown;
-  for (const [name, value] of Object.entries(sums)) into.sums[name] = (into.sums[name] ?? 0) + value;
+  for (const [name, value] of Object.entries(sums)) {
+    const before = into.sums[name];
+    const most = meterNamed(name)?.kind === "most";
+    into.sums[name] = before === undefined ? value : most ? Math.max(before, value) : before + value;
+  }
   for (const [name, { sum, weight }] of Object.entries(means)) {
     const before = into.means[name] ?? { sum: 0, weight: 0 };
     into.means[name] = { sum: before.sum + sum, weight: before.weight + weight };

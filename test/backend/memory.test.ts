@@ -8,5 +8,8 @@ import { storeContract } from "../contract/store.ts";
 const nothing = { async [Symbol.asyncDispose]() {} };
 
 busContract("memory", async () => ({ bus: createMemoryBus(), ...nothing }));
-storeContract("memory", async () => ({ store: createMemoryStore(), ...nothing }));
+storeContract("memory", async (retention) => {
+  const store = createMemoryStore(retention);
+  return { store, reader: () => store.reader, ...nothing };
+});
 ledgerContract("memory", async () => ({ ledger: createMemoryLedger(), ...nothing }));

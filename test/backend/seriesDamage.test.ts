@@ -7,7 +7,7 @@ import { MetricsDb } from "../../src/backend/sqlite/metricsDb.ts";
 import { METRICS_SCHEMA } from "../../src/backend/sqlite/metricsSchema.ts";
 import { openMetrics } from "../../src/backend/sqlite/openMetrics.ts";
 import { isSuspect } from "../../src/backend/sqlite/setAside.ts";
-import type { TickRecord } from "../../src/ports.ts";
+import type { TickRecord } from "../../src/seriesPorts.ts";
 import { temporaryFolder } from "../helpers/sockets.ts";
 
 const AT = Date.UTC(2026, 10, 21, 7, 30);

@@ -3,14 +3,18 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openSqlite } from "../../src/backend/sqlite/backend.ts";
+import { openSqliteReader } from "../../src/backend/sqlite/reader.ts";
+import type { Retention } from "../../src/seriesPorts.ts";
 import { ledgerContract } from "../contract/ledger.ts";
 import { storeContract } from "../contract/store.ts";
 import { temporaryFolder } from "../helpers/sockets.ts";
 
-async function opened(folder = temporaryFolder()) {
-  const backend = await openSqlite(folder.path);
+async function opened(retention?: Retention) {
+  const folder = temporaryFolder();
+  const backend = await openSqlite(folder.path, retention ? { retention } : {});
   return {
     ...backend,
+    reader: () => openSqliteReader(folder.path),
     async [Symbol.asyncDispose]() {
       await backend.store.close();
       await backend.ledger.close();
@@ -19,7 +23,7 @@ async function opened(folder = temporaryFolder()) {
   };
 }
 
-storeContract("sqlite", () => opened());
+storeContract("sqlite", opened);
 ledgerContract("sqlite", () => opened());
 
 describe("the data folder", () => {
@@ -53,7 +57,7 @@ describe("the data folder", () => {
     await expect(openSqlite(join(folder.path, "file"))).rejects.toMatchObject({ code: "E301" });
   });
 
-  it.each([1, 99])("of another version (%i) is not opened, and not changed", async (version) => {
+  it.each([0, 99])("of another version (%i) is not opened, and not changed", async (version) => {
     using folder = temporaryFolder();
     const file = join(folder.path, "state.db");
     const other = new DatabaseSync(file);

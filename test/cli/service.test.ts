@@ -109,9 +109,10 @@ describe("sources", () => {
   it("list", async () => {
     expect((await cli("source", "list")).out).toBe(
       [
-        "SOURCE  STATE         CLUSTERS   UNMAPPED  REASON",
-        "lb1     ok            web, twin  1",
-        "lb2     ECONNREFUSED  web        0         nobody listens",
+        "SOURCE  STATE         VERSION  UPTIME  ROWS  ERRORS  UNMAPPED  CLUSTERS",
+        "lb1     ok            2.6.12   3d4h    14    0       1         web, twin",
+        "lb2     ECONNREFUSED  -        -       0     3       0         web",
+        "  nobody listens",
         "",
       ].join("\n"),
     );

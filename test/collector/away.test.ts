@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { socketTransport } from "../../src/collector/ask.ts";
 import { Source } from "../../src/collector/source.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { temporaryFolder, unixServer } from "../helpers/sockets.ts";
@@ -11,7 +12,8 @@ const ANSWER = "Version: 2.6.12\nPid: 7\nUptime_sec: 60\n\n# pxname,svname,type,
 describe("T4: a path is away only where its folder can be read", () => {
   const outcomeAt = async (socket: string, timeoutMs = 2000) => {
     const mapping = { clustersOf: () => ({ frontend: undefined, backend: undefined }), baselines: new Map() };
-    const source = new Source({ name: "s", socket, intervalMs: 1000, timeoutMs, clock: systemClock, ...mapping });
+    const transport = socketTransport({ path: socket }, systemClock);
+    const source = new Source({ name: "s", transport, intervalMs: 1000, timeoutMs, clock: systemClock, ...mapping });
     const { outcome } = (await source.scrape({ number: 1, at: 1 })).report;
     return outcome.ok ? "ok" : [outcome.code, outcome.away];
   };

@@ -1,12 +1,12 @@
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readFileSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createMemoryBus } from "../../src/backend/memory/bus.ts";
-import { ask } from "../../src/collector/ask.ts";
-import type { SourceEntry } from "../../src/collector/collector.ts";
+import { ask, socketTransport } from "../../src/collector/ask.ts";
 import { Collector } from "../../src/collector/collector.ts";
+import { createMapping } from "../../src/collector/mapping.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { ScrapeReport } from "../../src/model/tick.ts";
 import type { Logger } from "../../src/ports.ts";
@@ -18,6 +18,17 @@ const CLUSTER = {
   rows: [{ kind: "frontend" as const, pattern: "9fe70cce*", source: undefined }],
 };
 
+/** Root may open everything: it asks as somebody else. */
+async function asSomebodyElse<T>(ask: () => Promise<T>): Promise<T> {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    return await ask();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
 function journal() {
   const lines: string[] = [];
   const add = (level: string) => (text: string, fields?: object) =>
@@ -26,7 +37,7 @@ function journal() {
   return { lines, log };
 }
 
-function collectorOver(entries: readonly Omit<SourceEntry, "quiet">[], timeoutMs = 500) {
+function collectorOver(entries: readonly { readonly name: string; readonly socket: string }[], timeoutMs = 500) {
   const bus = createMemoryBus();
   const reports: ScrapeReport[] = [];
   bus.subscribe((report) => reports.push(report));
@@ -35,13 +46,17 @@ function collectorOver(entries: readonly Omit<SourceEntry, "quiet">[], timeoutMs
     clock: systemClock,
     log,
     bus,
-    entries: entries.map((entry) => ({ ...entry, quiet: false })),
+    entries: entries.map((entry) => ({ ...entry, kind: "socket", quiet: false })),
+    secretsOf: () => ({}),
     intervalMs: 1000,
     timeoutMs,
     maxOffsetMs: 100,
-    clusters: [CLUSTER],
-    ignore: ["prometheus-exporter-internal"],
-    unmapped: "warn",
+    mapping: createMapping({
+      clusters: [CLUSTER],
+      families: [],
+      ignore: ["prometheus-exporter-internal"],
+      unmapped: "warn",
+    }),
     baselines: new Map(),
     known: [],
   });
@@ -79,13 +94,59 @@ describe("sources on unix sockets", () => {
     });
   });
 
-  it("a socket that may not be opened says what to do", async (context) => {
-    if (process.getuid?.() === 0) return context.skip("root may open everything");
+  it("a socket that may not be opened says what to do", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "s.sock");
     await using _server = await unixServer(path, (socket) => socket.end(DUMP));
     chmodSync(path, 0);
-    expect(await ask(path, "show info", 500, systemClock)).toMatchObject({ ok: false, code: "denied" });
+    // Root may open everything: it asks as somebody else.
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534);
+    const answer = await ask({ path }, 500, systemClock).finally(() => isRoot && process.seteuid?.(0));
+    expect(answer).toMatchObject({ ok: false, code: "denied", reason: expect.stringContaining("socket's group") });
+  });
+
+  it.each([
+    [
+      0o600,
+      "its mode is 0600 and its owner root, so that its group may not; write `stats socket PATH mode 660 group tocsin level user` in haproxy.cfg, with a group that the user of Tocsin is in",
+    ],
+    [0o644, "its mode is 0644 and its owner root, so that its group may not; write"],
+    [0o660, "add the user of Tocsin to the socket's group"],
+  ])("a socket of mode %o says which right is wanting", async (mode, advice) => {
+    using folder = temporaryFolder();
+    chmodSync(folder.path, 0o711);
+    const path = join(folder.path, "s.sock");
+    await using _server = await unixServer(path, (socket) => socket.end(DUMP));
+    chmodSync(path, mode);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) chownSync(path, 0, 65_533);
+    // Who owns it may not open it either.
+    else chmodSync(path, mode & 0o077);
+    const answer = await asSomebodyElse(() => socketTransport({ path }, systemClock).ask(500));
+    const reason = answer.ok ? "" : answer.reason.replaceAll(path, "PATH");
+    expect(answer).toMatchObject({ ok: false, code: "denied" });
+    if (isRoot) expect(reason).toContain(`not allowed to open PATH: ${advice}`);
+    else expect(reason).toContain(mode === 0o660 ? advice : "mode 660 group tocsin level user");
+  });
+
+  it("a socket in a folder that lets nobody in says so", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "s.sock");
+    await using _server = await unixServer(path, (socket) => socket.end(DUMP));
+    chmodSync(folder.path, 0);
+    const answer = await asSomebodyElse(() => socketTransport({ path }, systemClock).ask(500));
+    chmodSync(folder.path, 0o700);
+    const reason = `not allowed to open ${path}: let the user of Tocsin into its folder, ${folder.path}`;
+    expect(answer).toEqual({ ok: false, code: "denied", reason });
+  });
+
+  it("a file that is no socket is said to be none", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "file");
+    writeFileSync(path, "");
+    const answer = await socketTransport({ path }, systemClock).ask(500);
+    expect(answer).toEqual({ ok: false, code: "refused", reason: expect.stringContaining("is no socket") });
   });
 
   it("globs find each socket as a source of its own", async () => {
@@ -175,7 +236,7 @@ describe("sources on unix sockets", () => {
       socket.resume().write("never an end");
     });
     server.listen(path);
-    for (let n = 0; n < 20; n++) await ask(path, "show stat", 5, systemClock);
+    for (let n = 0; n < 20; n++) await ask({ path }, 5, systemClock);
     await eventually("all connections closed", () => open === 0 || undefined);
     server.close();
   });

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { counterText, increaseInProcess, wasCarried } from "../../src/collector/counters.ts";
-import { elapsed } from "../../src/collector/process.ts";
+import { counterText, increaseInProcess } from "../../src/collector/counters.ts";
+import { wasCarried } from "../../src/collector/increases.ts";
+import { elapsed, sinceOf } from "../../src/collector/process.ts";
+import type { ProcessIdentity } from "../../src/model/tick.ts";
+import { rowWith } from "../helpers/baselines.ts";
 
 const WRAP = 2n ** 64n;
 
@@ -45,7 +48,7 @@ describe("wasCarried: a new process of 3.x that goes on with the old one's count
     { name: "all grew", before: { stot: "5", bin: "100" }, after: { stot: "6", bin: "200" }, carried: true },
     { name: "one fell", before: { stot: "5", bin: "100" }, after: { stot: "6", bin: "20" }, carried: false },
     { name: "no traffic to tell by", before: { stot: "0", bin: "0" }, after: { stot: "6", bin: "20" }, carried: false },
-  ])("$name", ({ before, after, carried }) => expect(wasCarried(before, after)).toBe(carried));
+  ])("$name", ({ before, after, carried }) => expect(wasCarried(rowWith(before), 0, rowWith(after), 0)).toBe(carried));
 });
 
 describe("process identity never asks the wall clock", () => {
@@ -70,5 +73,114 @@ describe("process identity never asks the wall clock", () => {
     const after = { ...process, uptimeS: 1010.25 };
     expect(elapsed(process, after, true, 10).seconds).toBe(10.25);
     expect(elapsed(process, after, false, 10).seconds).toBe(10);
+  });
+});
+
+describe("what passed since the scrape before", () => {
+  const old = { pid: 100, uptimeS: 1000, startTimeS: undefined, version: "2.0.0" };
+  const page: ProcessIdentity = { pid: undefined, uptimeS: undefined, startTimeS: undefined, version: "" };
+  const timed = (uptimeS: number): ProcessIdentity => ({ ...page, startTimeS: 7000, uptimeS });
+  const HOUR = 3_600_000;
+  it.each([
+    { name: "by our own clock", ours: true, uptimeS: 1010, ranMs: 10_000, wallMs: 10_000, same: true, seconds: 10 },
+    {
+      name: "the wall clock set meanwhile",
+      ours: true,
+      uptimeS: 1010,
+      ranMs: 10_400,
+      wallMs: -HOUR,
+      same: true,
+      seconds: 10.4,
+    },
+    { name: "whole seconds, rounded up", ours: true, uptimeS: 1011, ranMs: 9_500, wallMs: 0, same: true, seconds: 9.5 },
+    {
+      name: "after a restart of ours",
+      ours: false,
+      uptimeS: 1030,
+      ranMs: 0,
+      wallMs: 29_600,
+      same: true,
+      seconds: 29.6,
+    },
+    {
+      name: "after one, the clock set back",
+      ours: false,
+      uptimeS: 1030,
+      ranMs: 0,
+      wallMs: -HOUR,
+      same: true,
+      gap: true,
+    },
+    {
+      name: "after one, the clock set forward",
+      ours: false,
+      uptimeS: 1030,
+      ranMs: 0,
+      wallMs: HOUR,
+      same: true,
+      gap: true,
+    },
+    { name: "too soon", ours: true, uptimeS: 1001, ranMs: 1_900, wallMs: 1_900 },
+    { name: "too soon after a restart", ours: false, uptimeS: 1001, ranMs: 0, wallMs: 1_900 },
+    { name: "a gap", ours: true, uptimeS: 1500, ranMs: 500_000, wallMs: 500_000, same: true, seconds: 500, gap: true },
+    {
+      name: "another process",
+      ours: true,
+      pid: 107,
+      uptimeS: 4,
+      ranMs: 10_000,
+      wallMs: 10_000,
+      same: false,
+      seconds: 10,
+    },
+    {
+      name: "another, that ran already",
+      ours: true,
+      pid: 90,
+      uptimeS: 400,
+      ranMs: 10_000,
+      wallMs: 10_000,
+      same: false,
+      seconds: 10,
+      older: true,
+    },
+  ])("$name", ({ ours, pid = 100, uptimeS, ranMs, wallMs, same, seconds, gap = false, older }) => {
+    const baseline = { process: old, at: 1_000_000_000, open: false, rows: "" };
+    const asked = {
+      process: { ...old, pid, uptimeS },
+      preciseUptime: false,
+      sentMs: 5_000 + ranMs,
+      wallAt: baseline.at + wallMs,
+    };
+    const since = sinceOf({ baseline, monotonicMs: ours ? 5_000 : undefined }, asked, 10_000);
+    expect([since.elapsed?.same, since.gap, since.elapsed?.older]).toEqual([same, gap, older]);
+    if (seconds !== undefined) expect(since.elapsed?.seconds).toBe(seconds);
+  });
+
+  it.each<[string, ProcessIdentity, ProcessIdentity, number, boolean]>([
+    ["a page", page, page, 10_000, true],
+    ["a page, and the wall was set", page, page, 60_000, true],
+    ["only a start", { ...page, startTimeS: 7000 }, { ...page, startTimeS: 7000 }, 60_000, true],
+    ["a start and an uptime", timed(60), timed(70), 10_000, false],
+    ["a start and an uptime, and the wall was set", timed(60), timed(70), 60_000, true],
+  ])("over a restart of ours the wall alone makes no rate: %s", (_what, before, now, wallMs, gap) => {
+    const baseline = { process: before, at: 1_000_000, open: false, rows: "" };
+    const asked = { process: now, preciseUptime: false, sentMs: 5, wallAt: baseline.at + wallMs };
+    expect(sinceOf({ baseline, monotonicMs: undefined }, asked, 10_000).gap).toBe(gap);
+  });
+
+  it("a page says nothing of its process; one that says when it began does", () => {
+    const asked = { process: page, preciseUptime: false, sentMs: 15_000, wallAt: 0 };
+    const sinceThen = (process: ProcessIdentity, now: ProcessIdentity) =>
+      sinceOf(
+        { baseline: { process, at: 0, open: false, rows: "" }, monotonicMs: 5_000 },
+        { ...asked, process: now },
+        10_000,
+      ).elapsed;
+    const began = (startTimeS: number) => ({ ...page, startTimeS });
+    expect(sinceThen(page, page)).toEqual({ same: undefined, seconds: 10 });
+    expect(sinceThen(began(7000), began(7000))).toEqual({ same: true, seconds: 10 });
+    expect(sinceThen(began(7000), began(7020))).toEqual({ same: false, seconds: 10 });
+    expect(sinceThen(old, page)).toEqual({ same: undefined, seconds: 10 });
   });
 });

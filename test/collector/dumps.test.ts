@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Dump } from "../../src/collector/dump.ts";
 import { parseDump } from "../../src/collector/dump.ts";
 import { stateOfServer } from "../../src/collector/members.ts";
 import { elapsed } from "../../src/collector/process.ts";
+import type { Dump } from "../../src/collector/rows.ts";
 import { sliceDump } from "../../src/collector/slices.ts";
+import { emptyCluster } from "../../src/evaluator/cluster.ts";
 import { combine } from "../../src/evaluator/combine.ts";
 import type { ClusterSlice } from "../../src/model/tick.ts";
+import { recordedOf, recordsOf } from "../helpers/baselines.ts";
 
 const LISTENER = "9fe70cce-b5cf-49aa-b89a-5278bb7d10f5";
 const LB = "network.services.lb";
@@ -41,7 +43,7 @@ function scrapeTwice(first: string, second: string, seconds: number): readonly [
 /** Every meter of a cluster of which this slice is all that is known. */
 function samplesOf(slice: ClusterSlice): Readonly<Record<string, number>> {
   const sources = new Map([["s", { ok: true, slice, durationMs: 7 } as const]]);
-  const before = { values: {}, rules: undefined, members: new Map(), lastOk: new Map(), intervalMs: 2000 };
+  const before = { ...emptyCluster(slice.clusterId), rules: undefined, members: new Map(), intervalMs: 2000 };
   return combine({ clusterId: slice.clusterId, tick: { number: 1, at: 2000 }, sources }, before).values;
 }
 
@@ -64,8 +66,10 @@ const EXPECTED_INCREASES = {
   [`${LB}.retries`]: 0,
   [`${LB}.redispatches`]: 0,
   [`${LB}.health.check.failures`]: 0,
+  [`${LB}.health.check.downs`]: 0,
 };
 const EXPECTED_MEANS = {
+  [`${LB}.session.utilization`]: { sum: 100, weight: 500 },
   [`${LB}.queue.time`]: { sum: 0, weight: 15 },
   [`${LB}.connect.time`]: { sum: 0, weight: 15 },
   [`${LB}.response.time`]: { sum: 30, weight: 15 },
@@ -79,7 +83,7 @@ describe("Octavia's amphora", () => {
       clusterId: "octavia",
       coveredS: 0,
       increases: {},
-      means: {},
+      means: { [`${LB}.session.utilization`]: { sum: 0, weight: 500 } },
       sums: { [`${LB}.active.connections`]: 0, [`${LB}.queue.current`]: 0 },
       members: {
         "4ce9b82d-6aca-4cb8-bd67-2339f60f9644": "up",
@@ -95,7 +99,7 @@ describe("Octavia's amphora", () => {
       startTimeS: 1795217301,
       version: "2.6.12-1+deb12u4",
     });
-    expect(first.baseline.rows[`${LISTENER}/FRONTEND/frontend`]).toMatchObject({ bin: "1840887", stot: "80" });
+    expect(recordedOf(first.baseline)[`${LISTENER}/FRONTEND/frontend`]).toMatchObject({ bin: "1840887", stot: "80" });
   });
 
   it("two scrapes of one process: exact increases, no reload", () => {
@@ -110,7 +114,9 @@ describe("Octavia's amphora", () => {
       ...EXPECTED_INCREASES,
       ...Object.fromEntries(Object.entries(EXPECTED_INCREASES).map(([name, grown]) => [`${name}.rate`, grown / 2.014])),
       [`${LB}.active.connections`]: 1,
+      [`${LB}.session.utilization`]: 0.2,
       [`${LB}.queue.current`]: 0,
+      [`${LB}.queue.max_time`]: 0,
       [`${LB}.queue.time`]: 0,
       [`${LB}.connect.time`]: 0,
       [`${LB}.response.time`]: 2,
@@ -121,9 +127,14 @@ describe("Octavia's amphora", () => {
       [`${LB}.members.draining`]: 0,
       [`${LB}.members.maint`]: 0,
       [`${LB}.members.total`]: 2,
+      [`${LB}.members.up.ratio`]: 100,
       "tocsin.source.up": 1,
       "tocsin.source.age": 0,
       "tocsin.source.duration": 7,
+      "tocsin.source.rows": 4,
+      "tocsin.source.skipped": 0,
+      "tocsin.source.errors": 0,
+      "tocsin.source.resets": 0,
     });
   });
 
@@ -252,14 +263,24 @@ describe("broken answers are refused whole", () => {
     expect(parsed.ok && parsed.dump.rows.length).toBeGreaterThan(10);
   });
 
+  it("a row whose name is longer than 256 bytes is skipped and counted", () => {
+    const [most, more] = ["a".repeat(256), "a".repeat(257)];
+    const rows = [`${most},s`, `${more},s`, `p,${most}`, `p,${more}`, `"${more}",s`].map((names) => `${names},1,2,`);
+    const parsed = parseDump(`${info}# pxname,svname,stot,type,\n${rows.join("\n")}\n\n`);
+    expect(parsed.ok && parsed.dump.skipped).toBe(3);
+    expect(parsed.ok && parsed.dump.rows.map(({ proxy, server }) => [proxy, server])).toEqual([
+      [most, "s"],
+      ["p", most],
+    ]);
+  });
+
   it("numbers that are none are no values", () => {
     const parsed = parseDump(info + fixture("bad-numbers.csv"));
-    const rows = parsed.ok ? parsed.dump.rows : [];
+    if (!parsed.ok) throw new Error(parsed.reason);
     const dump: Dump = {
+      ...parsed.dump,
       process: { pid: 1, uptimeS: 1, startTimeS: undefined, version: "" },
       preciseUptime: true,
-      rows,
-      skipped: 0,
     };
     const none = () => ({ previous: undefined, elapsed: undefined, gap: false });
     const keystone = (proxy: string) => ({
@@ -269,7 +290,7 @@ describe("broken answers are refused whole", () => {
     const slice = sliceDump(dump, 0, keystone, none).slices.find(
       ({ clusterId }) => clusterId === "keystone_public_cluster",
     );
-    const counters = slice?.baseline.rows["keystone_public_cluster/controller02/server"];
+    const counters = recordsOf(slice!.baseline)["keystone_public_cluster/controller02/server"];
     expect(Object.keys(counters ?? {})).not.toContain("bin");
     expect(Object.keys(counters ?? {})).not.toContain("stot");
   });

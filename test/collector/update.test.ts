@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { createMemoryBus } from "../../src/backend/memory/bus.ts";
 import { Collector } from "../../src/collector/collector.ts";
 import type { ClusterRows } from "../../src/collector/mapping.ts";
+import { createMapping } from "../../src/collector/mapping.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { RowPattern } from "../../src/model/alarm.ts";
 import type { Baseline, ClusterSlice, ScrapeReport } from "../../src/model/tick.ts";
@@ -34,6 +35,9 @@ const cluster = (clusterId: string, ...rows: RowPattern[]): ClusterRows => ({ cl
 const listener = row("frontend", FRONTEND ?? "");
 const pool = row("backend", BACKEND ?? "");
 
+const mappingOf = (clusters: readonly ClusterRows[]) =>
+  createMapping({ clusters, families: [], ignore: [], unmapped: "ignore" });
+
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 interface SetUp {
@@ -51,15 +55,14 @@ function collecting(folder: string, { clusters = [], baselines = new Map() }: Se
     log: quiet,
     bus,
     entries: [
-      { name: "s", socket: join(folder, "s.sock"), quiet: true },
-      { name: "g", socket: join(folder, "g-*.sock"), quiet: true },
+      { kind: "socket", name: "s", socket: join(folder, "s.sock"), quiet: true },
+      { kind: "socket", name: "g", socket: join(folder, "g-*.sock"), quiet: true },
     ],
     intervalMs: 1000,
     timeoutMs: 2000,
     maxOffsetMs: 0,
-    clusters,
-    ignore: [],
-    unmapped: "ignore",
+    mapping: mappingOf(clusters),
+    secretsOf: () => ({}),
     baselines,
     known: [],
   });
@@ -100,13 +103,15 @@ describe("other rules while we run", () => {
     const slices = [slicesOf(await ask("s"))];
     for (const [text, clusters] of then) {
       server.text = text;
-      if (clusters) collector.update(clusters);
+      if (clusters) collector.update(mappingOf(clusters));
       slices.push(slicesOf(await ask("s")));
     }
     collector.stop();
     return slices;
   }
-  const NEVER_COUNTED = { coveredS: 0, increases: {}, means: {}, fresh: false, gap: false };
+  /** How full the frontend is can be seen at once; no mean of what was counted is there. */
+  const means = { [`${LB}.session.utilization`]: { sum: expect.any(Number), weight: 500 } };
+  const NEVER_COUNTED = { coveredS: 0, increases: {}, means, fresh: false, gap: false };
 
   it("without a word the second scrape counts", async () => {
     const [first, second] = await told([cluster("a", listener, pool)], [SECOND]);
@@ -192,10 +197,10 @@ describe("other rules while we run", () => {
       return { number, socket: await eventually("the question", () => waiting.pop()) };
     };
     const first = await asked();
-    collector.update([b]);
+    collector.update(mappingOf([b]));
     first.socket.end(FIRST, "latin1");
     expect(Object.keys(slicesOf(await reportOf("s", first.number)))).toEqual(["b"]);
-    collector.update([a]);
+    collector.update(mappingOf([a]));
     const second = await asked();
     second.socket.end(SECOND, "latin1");
     expect(slicesOf(await reportOf("s", second.number)).a).toMatchObject(NEVER_COUNTED);

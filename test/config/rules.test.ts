@@ -174,7 +174,7 @@ describe("every mistake, with its place and how to mend it", () => {
     {
       name: "a bad duration",
       text: file(`alarms:\n${ALARM}    period: 5 parsecs\n`),
-      says: 'a.yaml:9:13 E103 "period": expected a duration such as 60, 90s, 3m or 1h30m, not "5 parsecs" in alarm "busy"',
+      says: 'a.yaml:9:13 E103 "period": expected a duration such as 60, 90s, 3m, 1h30m or 7d, not "5 parsecs" in alarm "busy"',
     },
     {
       name: "a word of receivers",

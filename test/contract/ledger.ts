@@ -232,7 +232,7 @@ export function ledgerContract(
         clusterId: "web",
         source: "s",
         seq,
-        baseline: { process, at: seq, open: false, rows: {} },
+        baseline: { process, at: seq, open: false, rows: "" },
       });
       await ledger.commit(aCommit(2, { baselines: [baseline(2)] }));
       await ledger.commit(aCommit(3, { baselines: [baseline(1)] }));
@@ -247,6 +247,55 @@ export function ledgerContract(
       );
       expect(await ledger.decisionLog("web")).toHaveLength(200);
       expect((await ledger.load())[0]?.snapshot.seq).toBe(200);
+    });
+
+    it("forgets what came before the newest checkpoint of an age, but for what is needed", async () => {
+      await using opened = await create();
+      const { ledger } = opened;
+      const rules = theRules([anAlarm({ name: "busy" })]);
+      const process = { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" };
+      const baseline = (source: string, at: number) => ({
+        clusterId: "web",
+        source,
+        seq: at,
+        baseline: { process, at, open: false, rows: "" },
+      });
+      const doc = '{"intervalMs":10000,"series":{"capacity":4,"from":0}}\n[]';
+      const checkpoint = (seq: number, at: number) => ({ clusterId: "web", seq, number: seq * 100, at, doc });
+      const attempt: AttemptRow = { kind: "outcome", deliveryId: "d1", attempt: 1, outcome: "accepted", reason: "" };
+      const ended = (id: string): Decision => ({ d: "end", at: 3, delivery: id, end: "delivered", reason: "" });
+      await ledger.commit(aCommit(1, { inputs: [{ seq: 1, input: { kind: "command", command: "rules", rules } }] }));
+      await ledger.commit(
+        aCommit(2, {
+          deliveries: [delivery("d1", { status: "delivered" }), delivery("d2"), delivery("d3", { status: "dead" })],
+          attempts: [attempt],
+          decisions: [release("old"), ended("d1")],
+          baselines: [baseline("gone", 1), baseline("s", 5000)],
+        }),
+      );
+      await ledger.commit(aCommit(4, { inputs: [tick(3, 10), tick(4, 350)], checkpoint: checkpoint(4, 4000) }));
+      await ledger.commit(aCommit(5, { decisions: [release("new"), ended("d3")], checkpoint: checkpoint(5, 5000) }));
+      const trim = async (before: number) => {
+        for (let slice = 0; slice < 100; slice++) if (!(await ledger.trim(before)).more) return;
+        throw new Error("forgetting does not end");
+      };
+      await trim(4000);
+      expect((await ledger.inputs("web")).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+      await trim(4001);
+      // The rules in force, and the ticks that windows are filled from.
+      expect((await ledger.inputs("web")).map(({ seq }) => seq)).toEqual([1, 4, 5]);
+      expect((await ledger.rulesAt("web", 4))?.alarms).toHaveLength(1);
+      expect(await ledger.decisionLog("web")).toEqual([release("new"), ended("d3")].map((one) => JSON.stringify(one)));
+      expect(await ledger.delivery("d1")).toBeUndefined();
+      expect((await ledger.deliveries({ limit: 9 })).map(({ id }) => id)).toEqual(["d2", "d3"]);
+      expect((await ledger.decisions("web", { alarmId: "a", limit: 9 })).map(({ d }) => d)).toEqual(["end", "release"]);
+      expect((await ledger.baselines()).map(({ source }) => source)).toEqual(["s"]);
+      expect(await ledger.checkpoint("web", 4999, Infinity)).toEqual(checkpoint(4, 4000));
+      await trim(Infinity);
+      expect((await ledger.inputs("web")).map(({ seq }) => seq)).toEqual([1]);
+      expect(await ledger.checkpoint("web", 4999, Infinity)).toBeUndefined();
+      expect((await ledger.deliveries({ limit: 9 })).map(({ id }) => id)).toEqual(["d2"]);
+      expect((await ledger.load())[0]?.snapshot.seq).toBe(5);
     });
   });
 }

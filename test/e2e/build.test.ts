@@ -14,6 +14,7 @@ it("what is built and published runs, its workers too; on an older Node it says 
   writeSetUp(folder.path, `api: {listen: "127.0.0.1:0"}\ncollector: {sources: []}\nlog: {format: json}\n`, {});
   await using service = await startService(folder.path, BUILT);
   expect(await getJson(service, "/healthz")).toMatchObject({ status: "ok" });
+  expect(await getJson(service, "/api/v1/metrics/query?meter=tocsin.source.up")).toMatchObject({ series: [] });
   expect((await service.kill("SIGTERM")).code).toBe(0);
 
   const old = "/usr/bin/node";

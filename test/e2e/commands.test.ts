@@ -47,7 +47,9 @@ it("pause, resume, sources and events, on the real service and a real HAProxy", 
 
   // Sources.
   const sources = await tocsin(["source", "list"], { cwd: folder.path, env: { TOCSIN_URL: service.url } });
-  expect(sources.out).toMatch(/^SOURCE +STATE +CLUSTERS +UNMAPPED +REASON\nlab +ok +web +0\n$/);
+  expect(sources.out).toMatch(
+    /^SOURCE +STATE +VERSION +UPTIME +ROWS +ERRORS +UNMAPPED +CLUSTERS\nlab +ok +2\.\S+ +\d+m?s +\d+ +0 +0 +web\n$/,
+  );
   const unknown = await run("source", "forget", "elsewhere");
   expect([unknown.code, unknown.err]).toEqual([5, "tocsin: elsewhere is not a source of any cluster [E402]\n"]);
   // It answers, so that it is known again by the next tick.

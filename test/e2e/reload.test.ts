@@ -5,7 +5,8 @@ import type { AlarmView } from "../../src/serviceView.ts";
 import { getJson, startService, tocsin, writeSetUp } from "../helpers/service.ts";
 import { eventually, temporaryFolder } from "../helpers/sockets.ts";
 
-const CONFIG = 'collector: {interval: 1s, sources: []}\napi: {listen: "127.0.0.1:0"}\nlog: {format: json}\n';
+const CONFIG =
+  'collector: {interval: 1s, sources: [{name: s, socket: nowhere.sock}]}\napi: {listen: "127.0.0.1:0"}\nlog: {format: json}\n';
 
 const rulesFor = (threshold: number, name = "busy") => `version: 1
 cluster_id: web

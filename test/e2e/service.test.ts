@@ -183,7 +183,7 @@ describe("the service on a real HAProxy", () => {
 
 describe("what cannot start says why in a sentence, and how to mend it", () => {
   const config = (port: number) =>
-    `api: {listen: "127.0.0.1:${port}"}\ncollector: {sources: []}\nlog: {format: json}\n`;
+    `api: {listen: "127.0.0.1:${port}"}\ncollector: {sources: [{name: none, socket: none.sock}]}\nlog: {format: json}\n`;
 
   it("a port in use", async () => {
     using folder = temporaryFolder();

@@ -64,6 +64,26 @@ describe("E1: answers that reach out of the window", () => {
   });
 });
 
+describe("E1: a tick at which one of several sources covered nothing", () => {
+  it.each([
+    { statistic: "min", threshold: 50 },
+    { statistic: "first", threshold: 50 },
+    { statistic: "sum", threshold: 1150 },
+  ] as const)("shows a part of a rate: its $statistic is not low by that", ({ statistic, threshold }) => {
+    const alarm = anAlarm({ name: "low", meterName: RATE, comparison: "le", statistic, threshold, periodS: 120 });
+    const folded = new Folded([alarm], ["a", "b"]);
+    folded.ticks(12, { rate: 100 });
+    const sealed = folded.sealed({ rate: 0 });
+    const sources = [
+      { name: "a", coveredS: 0, fresh: true as const, gap: true as const },
+      { name: "b", coveredS: 10 },
+    ];
+    folded.input({ ...sealed, sources });
+    folded.ticks(11, { rate: 100 });
+    expect(folded.verdict("low")).not.toBe("alarm");
+  });
+});
+
 describe("E3: a lower bound proves what it can", () => {
   it("too much, seen in half a window, is too much", () => {
     const folded = new Folded([busy]);

@@ -66,3 +66,24 @@ it("a store that fails is told, holds nothing up, and gets everything in the end
   expect(simulation.degraded()).toEqual([]);
   expect(await simulation.store.ticks("web", -Infinity)).toHaveLength(5);
 });
+
+it("a store that takes nothing for hours ends no judging: ticks that a commit has brought along wait for it no more", async () => {
+  const simulation = new Simulation(rules);
+  await simulation.start();
+  await simulation.tick(50);
+  simulation.storeRefuses = true;
+  for (let tick = 0; tick < 1200; tick++) await simulation.tick(50);
+  await simulation.tick(1);
+  expect(simulation.attempts).toHaveLength(1);
+  simulation.storeRefuses = false;
+  simulation.clock.advance(1000);
+  await settled();
+  expect(simulation.degraded()).toEqual([]);
+  const stored = (await simulation.store.ticks("web", -Infinity)).map(({ seq }) => seq);
+  const recorded = (await simulation.ledger.inputs("web")).map(({ seq }) => seq);
+  const last = Math.max(...recorded);
+  const missing = Array.from({ length: last }, (_, index) => index + 1).filter(
+    (seq) => !stored.includes(seq) && !recorded.includes(seq),
+  );
+  expect(missing).toEqual([]);
+});

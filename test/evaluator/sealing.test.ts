@@ -2,12 +2,17 @@ import { describe, expect, it } from "vitest";
 import { combine } from "../../src/evaluator/combine.ts";
 import type { Seal } from "../../src/evaluator/sealing.ts";
 import { Sealer } from "../../src/evaluator/sealing.ts";
+import { createSeries } from "../../src/evaluator/series.ts";
 import type { Tick } from "../../src/model/tick.ts";
 import { aFailure, aReport, aSlice } from "../helpers/reports.ts";
 import { BYTES, RATE, SESSIONS } from "../helpers/rules.ts";
 
 const tick = (number: number): Tick => ({ number, at: number * 10_000 });
 const before = {
+  tick: 0,
+  series: createSeries(4, 10),
+  carriers: [],
+  failing: new Map<string, number>(),
   values: {},
   rules: undefined,
   members: new Map(),
@@ -92,6 +97,23 @@ describe("T3: a tick is sealed once", () => {
     sealing.putBack(seal!);
     const [next] = sealing.report(aReport(tick(2), 3));
     expect(combine(next!, before).values[BYTES]).toBe(10_000);
+  });
+
+  it("what is put back after a later answer came late is older than it all the same", () => {
+    const sealing = sealer(["s"]);
+    const answer = (number: number) => {
+      const { baseline } = aSlice();
+      const slice = aSlice({ increases: { [BYTES]: 1 }, baseline: { ...baseline, at: number } });
+      return { tick: tick(number), source: "s", durationMs: 1, outcome: { ok: true as const, slices: [slice] } };
+    };
+    const unfolded = [...sealing.report(answer(1))];
+    sealing.openTick(tick(2));
+    unfolded.push(...sealing.deadline(2));
+    sealing.report(answer(2));
+    for (const seal of unfolded) sealing.putBack(seal);
+    const [seal] = sealing.report({ ...answer(3), outcome: { ok: true, slices: [] } });
+    const says = seal?.sources.get("s");
+    expect(says?.ok && [says.slice?.increases[BYTES], says.slice?.baseline.at]).toEqual([2, 2]);
   });
 });
 

@@ -70,7 +70,8 @@ describe("R4: a disk without room", () => {
 });
 
 describe("a place that cannot be written ends the start with a sentence and exit 1", () => {
-  const config = 'collector: {sources: []}\napi: {listen: "127.0.0.1:0"}\nlog: {format: json}\n';
+  const config =
+    'collector: {sources: [{name: s, socket: nowhere.sock}]}\napi: {listen: "127.0.0.1:0"}\nlog: {format: json}\n';
   const readOnly = (what: string) => `mount --bind "${what}" "${what}" && mount -o remount,ro,bind "${what}"`;
 
   it.each([

@@ -1,5 +1,7 @@
 import type { TocsinError } from "../../src/lib/errors.ts";
 import type { Command, EventInput } from "../../src/model/decision.ts";
+import type { MetricQuery } from "../../src/model/metricQuery.ts";
+import type { MetricCatalog, MetricSeriesView, MetricView } from "../../src/model/metricView.ts";
 import type {
   AlarmView,
   ClusterView,
@@ -112,6 +114,25 @@ export class FakeView implements ServiceView {
   known: readonly ReceiverView[] = [];
   /** What a test finds, beside the receiver's own. */
   found: Partial<ReceiverTest> = {};
+  newest: readonly MetricView[] = [];
+  catalog: MetricCatalog = {
+    meters: [],
+    clusters: [],
+    resources: [],
+    limit: 1000,
+    more: { clusters: 0, resources: 0 },
+  };
+  answer: MetricSeriesView = {
+    meter_name: "tocsin.source.up",
+    type: "gauge",
+    unit: "source",
+    statistic: null,
+    period: null,
+    from: "2026-11-21T00:00:00.000Z",
+    to: "2026-11-21T01:00:00.000Z",
+    resolution: "raw",
+    series: [],
+  };
   readonly #clusters: readonly ClusterView[];
   readonly #alarms: readonly AlarmView[];
 
@@ -122,13 +143,41 @@ export class FakeView implements ServiceView {
 
   degraded = () => [];
   alarms = () => this.#alarms;
-  metrics = () => [];
+  metrics = (): readonly MetricView[] => this.newest;
   clusters = () => this.#clusters;
   sources = () => [
-    { name: "lb1", ok: true, code: "ok", reason: "", unmapped: ["stray"], skipped_rows: 0 },
-    { name: "lb2", ok: false, code: "ECONNREFUSED", reason: "nobody listens", unmapped: [], skipped_rows: 0 },
+    {
+      ...{
+        name: "lb1",
+        kind: "socket",
+        address: "/run/lb1.sock",
+        ok: true,
+        code: "ok",
+        reason: "",
+        unmapped: ["stray"],
+      },
+      ...{ pid: 7, uptime_s: 273_900, process_since: "2026-11-17T20:55:00.000Z" },
+      ...{ skipped_rows: 0, version: "2.6.12", rows: 14, errors: 0, duration_ms: 2.5, hints: [] },
+    },
+    {
+      ...{ name: "lb2", kind: "tcp", address: "lb2:9999", ok: false, code: "ECONNREFUSED", reason: "nobody listens" },
+      ...{ pid: null, uptime_s: null, process_since: null },
+      ...{ unmapped: [], skipped_rows: 0, version: "", rows: 0, errors: 3, duration_ms: 1, hints: [] },
+    },
   ];
   receivers = () => this.known;
+
+  async metricCatalog(filter: object): Promise<MetricCatalog> {
+    if (this.fails) throw this.fails;
+    this.asked.push(["catalog", filter]);
+    return this.catalog;
+  }
+
+  async queryMetrics(query: MetricQuery): Promise<MetricSeriesView> {
+    if (this.fails) throw this.fails;
+    this.asked.push(["query", query]);
+    return this.answer;
+  }
 
   async deliveries(query: DeliveriesAsked): Promise<readonly DeliveryView[]> {
     this.asked.push(["deliveries", query]);

@@ -14,7 +14,7 @@ export function aSlice(fields: Partial<ClusterSlice> = {}): ClusterSlice {
     gap: false,
     open: false,
     moved: true,
-    baseline: { process: { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" }, at: 0, open: false, rows: {} },
+    baseline: { process: { pid: 1, uptimeS: 1, startTimeS: undefined, version: "2.6" }, at: 0, open: false, rows: "" },
     ...fields,
   };
 }

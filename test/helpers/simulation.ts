@@ -8,7 +8,8 @@ import { silentLogger } from "../../src/lib/log.ts";
 import type { ClusterRules } from "../../src/model/alarm.ts";
 import type { OutcomeKind } from "../../src/model/decision.ts";
 import type { MemberState } from "../../src/model/meters.ts";
-import type { Dispatch, Ledger, SampleBus, TickRecord } from "../../src/ports.ts";
+import type { Dispatch, Ledger, SampleBus } from "../../src/ports.ts";
+import type { TickRecord } from "../../src/seriesPorts.ts";
 import { FakeClock } from "./fakeClock.ts";
 import { aReport } from "./reports.ts";
 

@@ -17,9 +17,10 @@ import { silentLogger } from "../../src/lib/log.ts";
 import type { Alarm, ClusterRules } from "../../src/model/alarm.ts";
 import type { Delivery, Input, RecordedInput } from "../../src/model/decision.ts";
 import type { Explanation } from "../../src/model/explanation.ts";
-import type { Commit, Ledger, SampleStore } from "../../src/ports.ts";
+import type { Commit, Ledger } from "../../src/ports.ts";
 import { explain } from "../../src/replay/explain.ts";
 import { inputsAfter } from "../../src/replay/past.ts";
+import type { SampleStore } from "../../src/seriesPorts.ts";
 import { FakeClock } from "../helpers/fakeClock.ts";
 import type { TickFields } from "../helpers/folded.ts";
 import { Folded } from "../helpers/folded.ts";
@@ -487,4 +488,41 @@ describe("what an explanation tells", () => {
     expect(await explain("nobody", "id-out", undefined, past)).toBeUndefined();
     expect((await numberOf(live, "out", undefined)).rules[0]?.meter_name).toBe(SESSIONS);
   });
+
+  it("nothing whose single ticks are not kept any more, and all that is after them", async () => {
+    const live = await aDay();
+    const first = live.noted[0]?.at ?? 0;
+    const kept = (live.noted[500]?.at ?? 0) / INTERVAL_MS;
+    // The store has deleted its oldest; those that decided something are in the ledger.
+    const store: Pick<SampleStore, "ticks"> = {
+      ticks: (clusterId, after, limit) => live.store.ticks(clusterId, Math.max(after, kept), limit),
+    };
+    const past = { ledger: live.ledger, store, pause };
+    let told = 0;
+    for (let index = 5; index < live.noted.length; index += 15) {
+      const noted = live.noted[index];
+      const at = noted?.at ?? 0;
+      const explained = explain("web", "id-out", at, past);
+      // The beginning, windows and the checkpoint before it: none of that is there.
+      if (at / INTERVAL_MS <= kept) {
+        await expect(explained).rejects.toThrow(/^E414|single ticks are not kept/);
+        await expect(explained).rejects.toMatchObject({ code: "E414" });
+        continue;
+      }
+      const said = noted?.alarms.out;
+      const explanation = await explained.catch((error: { code?: string }) => error.code);
+      if (explanation === "E414" || typeof explanation !== "object") continue;
+      told++;
+      expect(explanation.tick.timestamp).toBe(rfc3339(at));
+      expect({ state: explanation.state, verdict: explanation.verdict }).toEqual({
+        state: said?.state,
+        verdict: said?.verdict,
+      });
+    }
+    expect(told).toBeGreaterThan(8);
+    expect(first / INTERVAL_MS).toBeLessThan(kept);
+    await expect(explain("web", "id-out", first + 100 * INTERVAL_MS, past)).rejects.toThrow(
+      `from ${rfc3339((kept + 1) * INTERVAL_MS)} on`,
+    );
+  }, 60_000);
 });

@@ -1,4 +1,4 @@
-import type { StoredBaseline } from "../../ports.ts";
+import type { StoredBaseline } from "../../seriesPorts.ts";
 
 /** Of each source of each cluster the newest. */
 export function newestBaselines(all: readonly StoredBaseline[]): StoredBaseline[] {

@@ -3,7 +3,9 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { messageOf, TocsinError } from "../../lib/errors.ts";
-import type { Commit, Ledger, SampleStore, TickRecord } from "../../ports.ts";
+import type { Commit, Ledger } from "../../ports.ts";
+import type { RowRecord, SampleStore, TickRecord } from "../../seriesPorts.ts";
+import type { SeriesOptions } from "./metricsDb.ts";
 import type { MetricsOptions } from "./openMetrics.ts";
 import { covered } from "./setAside.ts";
 import type { StateIsOpen } from "./stateWorker.ts";
@@ -20,7 +22,7 @@ export interface SqliteBackend {
   covered(): void;
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends SeriesOptions {
   /** A storage worker has ended although nobody closed it: nothing can be recorded any more. */
   readonly onDeath?: (reason: string) => void;
   /** Now, epoch ms: names the folder that damaged files are moved to. */
@@ -44,11 +46,12 @@ export async function openSqlite(folder: string, options: OpenOptions = {}): Pro
   }
   const state = new WorkerClient("stateWorker", { folder }, options.onDeath);
   const metrics = new WorkerClient("metricsWorker", { folder }, options.onDeath);
-  const { at = systemClock.now() } = options;
+  const { at = systemClock.now(), retention, quotaBytes } = options;
+  const series: SeriesOptions = { ...(retention ? { retention } : {}), ...(quotaBytes ? { quotaBytes } : {}) };
   try {
     // The lock first: nobody may touch a folder that another process holds.
     const { damaged, ...record } = (await state.call("open", at)) as StateIsOpen;
-    const own: MetricsOptions = { at, ...record };
+    const own: MetricsOptions = { at, ...record, ...series };
     const more = (await metrics.call("open", own)) as readonly string[];
     return {
       ledger: ledgerOver(state),
@@ -79,6 +82,7 @@ function ledgerOver(worker: WorkerClient): Ledger {
     decisions: (clusterId, query) => worker.call("decisions", clusterId, query) as ReturnType<Ledger["decisions"]>,
     baselines: () => worker.call("baselines") as ReturnType<Ledger["baselines"]>,
     decisionLog: (clusterId) => worker.call("decisionLog", clusterId) as ReturnType<Ledger["decisionLog"]>,
+    trim: (before) => worker.call("trim", before) as ReturnType<Ledger["trim"]>,
     close: () => worker.close(),
   };
 }
@@ -86,8 +90,13 @@ function ledgerOver(worker: WorkerClient): Ledger {
 function storeOver(worker: WorkerClient): SampleStore {
   // A tick that is stored after one that is not would look like commits that are gone.
   const puts = new GroupWriter<TickRecord>((group) => worker.call("put", group) as Promise<(string | null)[]>, true);
+  const rows = new GroupWriter<RowRecord>((group) => worker.call("putRows", group) as Promise<(string | null)[]>);
   return {
     put: (record) => puts.add(record),
+    putRows: async (records) => {
+      await Promise.all(records.map((record) => rows.add(record)));
+    },
+    keep: (at, neededTicks) => worker.call("keep", at, neededTicks) as ReturnType<SampleStore["keep"]>,
     ticks: (clusterId, after, limit) =>
       worker.call("ticks", clusterId, after, limit) as ReturnType<SampleStore["ticks"]>,
     baselines: () => worker.call("baselines") as ReturnType<SampleStore["baselines"]>,

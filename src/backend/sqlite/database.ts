@@ -3,7 +3,7 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Baseline } from "../../model/tick.ts";
-import type { StoredBaseline } from "../../ports.ts";
+import type { StoredBaseline } from "../../seriesPorts.ts";
 
 /** Opens a file, readable by its owner only, waiting up to 5 s where another connection holds it. */
 export function openDatabase(file: string, pragmas: readonly string[]): DatabaseSync {

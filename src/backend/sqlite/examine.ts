@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { commitsIn, readMeta, type Schema, shapeOf } from "./schema.ts";
+import { commitsIn, isKnown, readMeta, type Schema, shapeOf, tablesOf } from "./schema.ts";
 import { Sums } from "./sums.ts";
 
 /**
@@ -51,16 +51,18 @@ function look<Table extends string>(database: DatabaseSync, schema: Schema<Table
   const { version, id, shape } = readMeta(database);
   if (typeof version !== "number") return damaged("it does not say which version made it");
   if (id === undefined && shape === undefined && version !== schema.version) {
-    const structure = version === schema.version - 1 ? structureOf(database, []) : undefined;
+    const structure = isKnown(schema, version) ? structureOf(database, []) : undefined;
     return structure === undefined ? { kind: "intact", id: undefined, commits: 0 } : damaged(structure);
   }
   if (typeof id !== "string") return damaged("it does not say which file it is");
   if (shape !== shapeOf(database, version)) return damaged("its tables are not those that were made");
-  if (version !== schema.version) return { kind: "intact", id: undefined, commits: 0 };
-  const structure = structureOf(database, whole ? [] : schema.needed);
+  if (!isKnown(schema, version)) return { kind: "intact", id: undefined, commits: 0 };
+  const present = tablesOf(schema, version);
+  const needed = schema.needed.filter((table) => present.includes(table));
+  const structure = structureOf(database, whole ? [] : needed);
   if (structure !== undefined) return damaged(structure);
   const sums = new Sums<Table>(schema.columns, id);
-  for (const [table, rest] of whole ? allOf(schema) : neededOf(schema)) {
+  for (const [table, rest] of whole ? present.map((table) => [table] as const) : neededOf(schema, needed)) {
     const rows = sums.damage(database, table, rest);
     if (rows !== undefined) return damaged(rows);
   }
@@ -69,11 +71,7 @@ function look<Table extends string>(database: DatabaseSync, schema: Schema<Table
 
 type Rows<Table> = readonly (readonly [table: Table, rest?: string])[];
 
-function allOf<Table extends string>({ columns }: Schema<Table>): Rows<Table> {
-  return (Object.keys(columns) as Table[]).map((table) => [table]);
-}
-
-function neededOf<Table extends string>({ needed, newest }: Schema<Table>): Rows<Table> {
+function neededOf<Table extends string>({ newest }: Schema<Table>, needed: readonly Table[]): Rows<Table> {
   const rows: Rows<Table> = needed.map((table) => [table]);
   return newest ? [...rows, newest] : rows;
 }

@@ -1,5 +1,5 @@
 import { workerData } from "node:worker_threads";
-import type { TickRecord } from "../../ports.ts";
+import type { RowRecord, TickRecord } from "../../seriesPorts.ts";
 import type { MetricsOptions } from "./openMetrics.ts";
 import { openMetrics } from "./openMetrics.ts";
 import { serve } from "./serve.ts";
@@ -13,6 +13,8 @@ serve(
     return {
       open: () => damaged,
       put: (records: readonly TickRecord[]) => db.put(records),
+      putRows: (records: readonly RowRecord[]) => db.putRows(records),
+      keep: (at: number, neededTicks?: number) => db.keep(at, neededTicks),
       ticks: (clusterId: string, after: number, limit?: number) => db.ticks(clusterId, after, limit),
       baselines: () => db.baselines(),
       close: () => db.close(),

@@ -3,11 +3,11 @@
 import { join } from "node:path";
 import type { Found } from "./examine.ts";
 import { examine, sizeOf, WHOLE_UP_TO_BYTES } from "./examine.ts";
-import { MetricsDb } from "./metricsDb.ts";
+import { MetricsDb, type SeriesOptions } from "./metricsDb.ts";
 import { METRICS_SCHEMA } from "./metricsSchema.ts";
 import { isLost, isSuspect, setAside, suspect, trust } from "./setAside.ts";
 
-export interface MetricsOptions {
+export interface MetricsOptions extends SeriesOptions {
   /** Now, epoch ms. */
   readonly at: number;
   /** Which record it belongs to. */
@@ -30,7 +30,7 @@ export function openMetrics(folder: string, options: MetricsOptions): { db: Metr
     damaged.push("metrics.db was set aside by a start that ended before scaling was paused");
   }
   trust(folder, "metrics");
-  return { db: new MetricsDb(folder, options.id, () => suspect(folder, "metrics")), damaged };
+  return { db: new MetricsDb(folder, options.id, () => suspect(folder, "metrics"), options), damaged };
 }
 
 /** Why the file is not to be trusted; `undefined`: it is. */

@@ -18,8 +18,26 @@ export interface Schema<Table extends string = string> {
   readonly needed: readonly Table[];
   /** And the newest of a table that grows: what follows its name in a select. */
   readonly newest?: readonly [table: Table, rest: string];
-  /** Columns that the version before lacks. */
-  readonly upgrade: readonly string[];
+  /** The first version whose rows have sums. */
+  readonly summedSince: number;
+  /** The version that a table came with, of those that came after that one. */
+  readonly since: Readonly<Partial<Record<Table, number>>>;
+  /** What makes a file of each version one of the next, from the first version on. */
+  readonly upgrades: readonly Upgrade[];
+}
+
+/** What the rows of a version without sums lack. */
+export const SUM_COLUMN = "sum INTEGER NOT NULL DEFAULT 0";
+
+/** A step from one version to the next: columns that are added, and what is worked out once all tables are there. */
+export interface Upgrade {
+  readonly columns?: readonly (readonly [table: string, column: string])[];
+  readonly fill?: (database: DatabaseSync) => void;
+}
+
+/** The tables of a version of the schema whose rows have sums. */
+export function tablesOf<Table extends string>({ columns, since }: Schema<Table>, version: number): readonly Table[] {
+  return (Object.keys(columns) as Table[]).filter((table) => (since[table] ?? 0) <= version);
 }
 
 /** What a file says of itself. Each is `undefined` where it says nothing. */
@@ -54,8 +72,8 @@ export interface Made<Table extends string> {
 }
 
 /**
- * Makes what the schema says, in one transaction, of a new file or of one of the version before; throws `E304`, and
- * leaves the file as it is, when any other version made it. `id`: whose rows a new file will hold. `more` adds to it.
+ * Makes what the schema says, in one transaction, of a new file or of one of any version before; throws `E304`, and
+ * leaves the file as it is, when a newer version made it. `id`: whose rows a new file will hold. `more` adds to it.
  */
 export function ensureSchema<Table extends string>(
   database: DatabaseSync,
@@ -68,8 +86,7 @@ export function ensureSchema<Table extends string>(
     database.exec("CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, v ANY) STRICT");
     const meta = readMeta(database);
     const { version = schema.version } = meta;
-    const isOlder = version === schema.version - 1;
-    if (version !== schema.version && !isOlder) {
+    if (!isKnown(schema, version)) {
       throw new TocsinError(
         "E304",
         `${file} has schema ${version}, and this version of tocsin knows ${schema.version}: move the data folder away`,
@@ -77,10 +94,27 @@ export function ensureSchema<Table extends string>(
     }
     const own = typeof meta.id === "string" ? meta.id : id;
     const sums = new Sums<Table>(schema.columns, own);
-    if (isOlder) for (const column of schema.upgrade) database.exec(`ALTER TABLE ${column}`);
+    const upgrades = schema.upgrades.slice(version - 1);
+    const present = new Set(
+      database
+        .prepare("SELECT name FROM sqlite_schema")
+        .all()
+        .map(({ name }) => name),
+    );
+    for (const [table, column] of upgrades.flatMap(({ columns = [] }) => columns)) {
+      // A table that is not there yet is made whole.
+      if (present.has(table)) database.exec(`ALTER TABLE "${table}" ADD COLUMN ${column}`);
+    }
     database.exec(schema.sql);
     more();
-    if (isOlder) sums.sealAll(database);
+    for (const { fill } of upgrades) fill?.(database);
+    if (version < schema.version) {
+      const summed = version < schema.summedSince ? [] : tablesOf(schema, version);
+      sums.seal(
+        database,
+        tablesOf(schema, schema.version).filter((table) => !summed.includes(table)),
+      );
+    }
     const put = database.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES(?, ?)");
     put.run("id", own);
     for (const [key, value] of [
@@ -90,4 +124,9 @@ export function ensureSchema<Table extends string>(
       put.run(key, BigInt(value));
     return { id: own, sums };
   });
+}
+
+/** Whether a file of that version can be used, as it is or after an upgrade. */
+export function isKnown({ version: newest }: Schema, version: unknown): version is number {
+  return typeof version === "number" && Number.isInteger(version) && version >= 1 && version <= newest;
 }

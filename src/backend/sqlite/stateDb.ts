@@ -13,9 +13,11 @@ import type {
   DeliveryQuery,
   DeliveryRecord,
   LedgerCluster,
-  StoredBaseline,
+  Trimmed,
 } from "../../ports.ts";
+import type { StoredBaseline } from "../../seriesPorts.ts";
 import { aboutOf } from "../about.ts";
+import { deliveryIn } from "../forget.ts";
 import { asInteger, inTransaction, openDatabase, storedBaseline } from "./database.ts";
 import { MarkWriter } from "./mark.ts";
 import { commitsIn, ensureSchema } from "./schema.ts";
@@ -23,6 +25,7 @@ import type { StateTable } from "./stateSchema.ts";
 import { STATE_SCHEMA } from "./stateSchema.ts";
 import type { Sums, Value } from "./sums.ts";
 import { damagedRead, damageIn } from "./sums.ts";
+import { Trimmer } from "./trimmer.ts";
 
 export class StateDb {
   /** Which file it is. */
@@ -33,6 +36,7 @@ export class StateDb {
   readonly #onDamage: () => void;
   readonly #put: Readonly<Record<StateTable, StatementSync>>;
   readonly #deliveryOf: StatementSync;
+  readonly #trimmer: Trimmer;
   #commits: number;
 
   /** `onDamage`: a commit met damaged data; a read that does throws `E306`. */
@@ -65,7 +69,9 @@ export class StateDb {
       attempt: put("attempt"),
       checkpoint: put("checkpoint"),
       alarm_decision: put("alarm_decision"),
+      touched: put("touched"),
     };
+    this.#trimmer = new Trimmer(this.#db, this.#sums, (clusterId, seq) => this.rulesAt(clusterId, seq));
   }
 
   /** How many commits the file holds. */
@@ -104,6 +110,8 @@ export class StateDb {
     for (const delivery of deliveries) {
       this.#insert("delivery", delivery.id, clusterId, delivery.createdAt, delivery.status, JSON.stringify(delivery));
     }
+    const said = [...deliveries.map(({ id }) => id), ...decisions.flatMap((one) => deliveryIn(one) ?? [])];
+    for (const id of new Set(said)) this.#insert("touched", clusterId, id, snapshot.seq);
     // What is decided about a delivery has nearly always changed it.
     const alarmOf = (id: string) => (deliveries.find((one) => one.id === id) ?? this.#delivery(id))?.alarmId;
     decisions.forEach((decision, n) => {
@@ -214,6 +222,11 @@ export class StateDb {
     if (!delivery) return undefined;
     const attempts = this.#rows("attempt", "attempt WHERE delivery_id = ? ORDER BY attempt", id);
     return { delivery, attempts: attempts.map(({ doc }) => JSON.parse(String(doc)) as AttemptRow) };
+  }
+
+  /** One slice of forgetting what is older than `before`. */
+  trim(before: number): Trimmed {
+    return inTransaction(this.#db, () => this.#trimmer.slice(before));
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /** Tables of `state.db`. The `sum` of a row is over its other columns. */
 
-import type { Schema } from "./schema.ts";
+import { type Schema, SUM_COLUMN } from "./schema.ts";
+import { fromVersion1 } from "./stateV1.ts";
 
 export type StateTable =
   | "cluster"
@@ -10,8 +11,10 @@ export type StateTable =
   | "baseline"
   | "attempt"
   | "checkpoint"
-  | "alarm_decision";
+  | "alarm_decision"
+  | "touched";
 
+/** `touched`: the newest commit that said anything of a delivery. */
 const SQL = `
   CREATE TABLE IF NOT EXISTS cluster(
     id TEXT PRIMARY KEY, seq INTEGER NOT NULL, doc TEXT NOT NULL,
@@ -39,6 +42,10 @@ const SQL = `
   CREATE TABLE IF NOT EXISTS alarm_decision(
     cluster_id TEXT NOT NULL, alarm_id TEXT NOT NULL, seq INTEGER NOT NULL, n INTEGER NOT NULL,
     sum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(cluster_id, alarm_id, seq, n)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS touched(
+    cluster_id TEXT NOT NULL, delivery_id TEXT NOT NULL, seq INTEGER NOT NULL,
+    sum INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(cluster_id, delivery_id)) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS touched_seq ON touched(cluster_id, seq);
   CREATE INDEX IF NOT EXISTS input_tick ON input(cluster_id, number) WHERE number IS NOT NULL;
   CREATE INDEX IF NOT EXISTS input_command ON input(cluster_id, seq) WHERE kind = 'command';
 `;
@@ -52,16 +59,39 @@ const COLUMNS: Readonly<Record<StateTable, readonly string[]>> = {
   attempt: ["delivery_id", "attempt", "doc"],
   checkpoint: ["cluster_id", "seq", "number", "at", "doc"],
   alarm_decision: ["cluster_id", "alarm_id", "seq", "n"],
+  touched: ["cluster_id", "delivery_id", "seq"],
 };
 
-/** 2: rules of every type, checkpoints, decisions by alarm. 3: sums, and the count of commits. */
+/** Files up to version 3 do not say which commit was the last to say anything of a delivery. */
+const TOUCHED = `
+  INSERT INTO touched(cluster_id, delivery_id, seq)
+  SELECT delivery.cluster_id, delivery.id, coalesce(said.seq, cluster.seq) FROM delivery
+    JOIN cluster ON cluster.id = delivery.cluster_id
+    LEFT JOIN (SELECT json_extract(doc, '$.delivery') AS delivery_id, max(seq) AS seq FROM decision
+      WHERE json_extract(doc, '$.delivery') IS NOT NULL GROUP BY 1) AS said ON said.delivery_id = delivery.id
+`;
+
+const SUMMED = Object.keys(COLUMNS).filter((table) => table !== "touched");
+
+/**
+ * 2: rules of every type, checkpoints, decisions by alarm. 3: sums, and the count of commits. 4: what of the record is
+ * old enough to go.
+ */
 export const STATE_SCHEMA: Schema<StateTable> = {
-  version: 3,
+  version: 4,
   sql: SQL,
   columns: COLUMNS,
   needed: ["cluster", "baseline"],
-  upgrade: [
-    "cluster ADD COLUMN commits INTEGER NOT NULL DEFAULT 0",
-    ...Object.keys(COLUMNS).map((table) => `${table} ADD COLUMN sum INTEGER NOT NULL DEFAULT 0`),
+  summedSince: 3,
+  since: { touched: 4 },
+  upgrades: [
+    { fill: fromVersion1 },
+    {
+      columns: [
+        ["cluster", "commits INTEGER NOT NULL DEFAULT 0"],
+        ...SUMMED.map((table) => [table, SUM_COLUMN] as const),
+      ],
+    },
+    { fill: (database) => database.exec(TOUCHED) },
   ],
 };

@@ -26,6 +26,7 @@ serve(
       decisionLog: (clusterId: string) => db.decisionLog(clusterId),
       deliveries: (query: DeliveryQuery) => db.deliveries(query),
       delivery: (id: string) => db.delivery(id),
+      trim: (before: number) => db.trim(before),
       close,
     };
   },

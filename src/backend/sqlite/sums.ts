@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import { TocsinError } from "../../lib/errors.ts";
 
 type Row = Readonly<Record<string, unknown>>;
-export type Value = string | number | null;
+export type Value = string | number | Uint8Array | null;
 
 /** The columns of a table: those of the schema in its order, and what it has besides, by name. */
 interface Split {
@@ -13,11 +13,34 @@ interface Split {
   readonly others: readonly string[];
 }
 
+/** Numbers of the row at hand. */
+let NUMBERS = new Float64Array(256);
+/** Columns that two whole numbers tell apart. */
+const MOST_TOLD_APART = 96;
+
+/** What is summed up is brought together here: one call of many bytes costs less than some of few. */
+const TOGETHER = Buffer.allocUnsafe(16_384);
+
+function sumOf(seed: number, text: string, bytes: Uint8Array, more?: Uint8Array): number {
+  // No character takes more than three bytes.
+  if (3 * text.length + bytes.length + (more?.length ?? 0) > TOGETHER.length) {
+    const sum = crc32(bytes, crc32(text, seed));
+    return more ? crc32(more, sum) : sum;
+  }
+  let end = TOGETHER.write(text);
+  TOGETHER.set(bytes, end);
+  end += bytes.length;
+  if (more) TOGETHER.set(more, end);
+  return crc32(TOGETHER.subarray(0, end + (more?.length ?? 0)), seed);
+}
+
 export class Sums<Table extends string> {
   readonly #columns: Readonly<Record<Table, readonly string[]>>;
   readonly #seed: number;
   /** A table keeps its columns while it is read: they are told apart once, and not for each row. */
   readonly #splits = new Map<Table, Split>();
+  /** By list of names, and by which of them have a value. */
+  readonly #names = new WeakMap<readonly string[], Map<string, Uint8Array>>();
 
   /**
    * `columns` are what the rows' sums are over, in order; after them come all others that have a value, by name, for a
@@ -39,18 +62,50 @@ export class Sums<Table extends string> {
     theirs: readonly unknown[] = [],
   ): number {
     let text: string = table;
-    for (const value of values) text += `\0${value ?? ""}`;
-    if (others.length === 0) return crc32(text, this.#seed);
-    const numbers = new Float64Array(others.length);
-    let count = 0;
-    for (let at = 0; at < others.length; at++) {
-      const value = theirs[at];
-      if (value === null) continue;
-      text += `\0${others[at]}`;
-      // SQLite does not keep the sign of zero.
-      numbers[count++] = typeof value === "number" ? value + 0 : Number.NaN;
+    let seed = this.#seed;
+    for (const value of values) {
+      if (value instanceof Uint8Array) {
+        seed = sumOf(seed, `${text}\0`, value);
+        text = "";
+      } else text += `\0${value ?? ""}`;
     }
-    return crc32(new Uint8Array(numbers.buffer, 0, count * numbers.BYTES_PER_ELEMENT), crc32(text, this.#seed));
+    if (others.length === 0) return text === "" ? seed : crc32(text, seed);
+    return this.#over(seed, text, others, theirs, 0);
+  }
+
+  /** The same of a row in one array: `own` values, its sum, and then what it has besides. None of them is of bytes. */
+  ofWide(table: Table, row: readonly unknown[], own: number, others: readonly string[]): number {
+    let text: string = table;
+    for (let at = 0; at < own; at++) text += `\0${row[at] ?? ""}`;
+    return this.#over(this.#seed, text, others, row, own + 1);
+  }
+
+  /** Goes on with numbers, of which the first stands at `from`. */
+  #over(seed: number, text: string, others: readonly string[], theirs: readonly unknown[], from: number): number {
+    if (others.length > NUMBERS.length) NUMBERS = new Float64Array(others.length);
+    let count = 0;
+    let [low, high] = [0, 0];
+    for (let at = 0; at < others.length; at++) {
+      const value = theirs[from + at];
+      if (value === null) continue;
+      // SQLite does not keep the sign of zero.
+      NUMBERS[count++] = typeof value === "number" ? value + 0 : Number.NaN;
+      if (at < 48) low += 2 ** at;
+      else high += 2 ** (at - 48);
+    }
+    const names = this.#namesOf(others, theirs, from, low, high);
+    return sumOf(seed, text, names, new Uint8Array(NUMBERS.buffer, 0, count * 8));
+  }
+
+  /** The names of those that have a value, as bytes: rows of a table nearly always have the same. */
+  #namesOf(others: readonly string[], theirs: readonly unknown[], from: number, low: number, high: number): Uint8Array {
+    const own = this.#names.get(others) ?? new Map<string, Uint8Array>();
+    const pattern = `${low} ${high}`;
+    const known = others.length > MOST_TOLD_APART ? undefined : own.get(pattern);
+    if (known) return known;
+    const names = Buffer.from(others.map((name, at) => (theirs[from + at] === null ? "" : `\0${name}`)).join(""));
+    if (own.size < 1000) this.#names.set(others, own.set(pattern, names));
+    return names;
   }
 
   /** The values of a row's columns, and its sum. */
@@ -99,9 +154,9 @@ export class Sums<Table extends string> {
     return damaged > 0 ? `${damaged} ${damaged === 1 ? "row" : "rows"} of ${table} not as written` : undefined;
   }
 
-  /** Gives every row its sum. */
-  sealAll(database: DatabaseSync): void {
-    for (const table of Object.keys(this.#columns) as Table[]) {
+  /** Gives every row of some tables its sum. */
+  seal(database: DatabaseSync, tables: readonly Table[]): void {
+    for (const table of tables) {
       const present = database.prepare(`PRAGMA table_info("${table}")`).all();
       const { own, others } = this.#split(
         table,
