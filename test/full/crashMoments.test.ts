@@ -3,7 +3,7 @@ import { checkRecord } from "../helpers/crashCheck.ts";
 import { nothingBroken, seedOfRun, tell } from "../helpers/crashReport.ts";
 import { CrashWorld } from "../helpers/crashWorld.ts";
 
-const KILLS = process.env.TOCSIN_TEST_FULL ? 1000 : 200;
+const KILLS = process.env.TOCSIN_TEST_FULL ? 1000 : 120;
 /** So many lives end while they start, within so long of their spawn, ms. */
 const EARLY_SHARE = 0.35;
 const EARLY_MS = 1000;
