@@ -18,10 +18,10 @@ const TICKS = 30;
 /** Longest stretch between two looks at the event loop, as the service itself keeps it. */
 const TURN_MS = 4;
 
-const SESSIONS = "network.services.lb.active.connections";
+export const SESSIONS = "network.services.lb.active.connections";
 const RATE = "network.services.lb.incoming.bytes.rate";
-const BYTES = "network.services.lb.incoming.bytes";
-const PERIODS_S = [30, 60, 120, 180, 300, 600, 900] as const;
+export const BYTES = "network.services.lb.incoming.bytes";
+export const PERIODS_S = [30, 60, 120, 180, 300, 600, 900] as const;
 const STATISTICS: readonly Statistic[] = ["avg", "max", "min", "sum", "count", "p95"];
 const COMPARISONS: readonly Comparison[] = ["lt", "le", "eq", "ne", "ge", "gt"];
 
@@ -49,7 +49,7 @@ function ruleOf(index: number, periodsS: readonly number[]): ThresholdRule {
   };
 }
 
-function alarmOf(index: number, periodsS: readonly number[] = PERIODS_S): Alarm {
+export function alarmOf(index: number, periodsS: readonly number[] = PERIODS_S): Alarm {
   // One in twenty is a composite of two.
   const composite = index % 20 === 0;
   const leaf = (seed: number) => ({ op: "rule" as const, rule: ruleOf(seed, periodsS), written: {} });
@@ -73,7 +73,7 @@ function alarmOf(index: number, periodsS: readonly number[] = PERIODS_S): Alarm 
   };
 }
 
-function rulesOf(cluster: number, alarms: readonly Alarm[]): ClusterRules {
+export function rulesOf(cluster: number, alarms: readonly Alarm[]): ClusterRules {
   return {
     clusterId: `cluster-${cluster}`,
     clusterName: `cluster-${cluster}`,
@@ -95,7 +95,7 @@ function clustersWith(alarmsOf: (cluster: number) => readonly Alarm[], count: nu
 }
 
 /** Loads that rise and fall over a quarter of an hour and more, as loads do: an alarm changes its state now and then. */
-const LOADS = Array.from({ length: 360 }, (_, step) => ({
+export const LOADS = Array.from({ length: 360 }, (_, step) => ({
   [SESSIONS]: 500 + Math.round(200 * Math.sin((2 * Math.PI * step) / 360)),
   [RATE]: 500 + 200 * Math.sin((2 * Math.PI * step) / 360),
 }));
@@ -143,8 +143,8 @@ function judgedIn(clusters: readonly ClusterState[]): number {
   return judged;
 }
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-const mib = (bytes: number) => Math.round(bytes / 1024 / 1024);
+export const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+export const mib = (bytes: number) => Math.round(bytes / 1024 / 1024);
 const ms = (seconds: number) => (seconds * 1000).toFixed(1);
 
 /** Folds until the longest windows have filled. */

@@ -24,7 +24,7 @@ export interface BigHaproxy extends AsyncDisposable {
 }
 
 /** Starts it without health checks; its servers are one second HAProxy, over unix sockets: there are ports for neither. */
-export async function startBigHaproxy(backends: number): Promise<BigHaproxy> {
+export async function startBigHaproxy(backends: number, serversEach: number = SERVERS_EACH): Promise<BigHaproxy> {
   const folder = mkdtempSync(join(tmpdir(), "tocsin-big-"));
   const origin = await startHaproxy(
     join(folder, "origin"),
@@ -41,18 +41,18 @@ export async function startBigHaproxy(backends: number): Promise<BigHaproxy> {
     `  bind unix@${folder}/f${index}.sock`,
     `  default_backend svc${index}_back`,
     `backend svc${index}_back`,
-    ...Array.from({ length: SERVERS_EACH }, (__, one) => `  server member-${one} unix@${folder}/o.sock`),
+    ...Array.from({ length: serversEach }, (__, one) => `  server member-${one} unix@${folder}/o.sock`),
   ]).flat();
   const haproxy = await startHaproxy(join(folder, "haproxy"), lines, socket);
   return {
     socket,
     folder,
     backends,
-    rows: backends * (SERVERS_EACH + 2),
+    rows: backends * (serversEach + 2),
     cpuMs: () => cpuMsOf(haproxy),
     async traffic() {
-      for (let index = 0; index < backends; index++) await pipeline(`${folder}/f${index}.sock`, SERVERS_EACH);
-      return backends * SERVERS_EACH;
+      for (let index = 0; index < backends; index++) await pipeline(`${folder}/f${index}.sock`, serversEach);
+      return backends * serversEach;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([stop(haproxy), stop(origin)]);

@@ -1,11 +1,16 @@
 /** Prints every benchmark: ratios against a baseline of the same run. Each is run in a process of its own. */
 
 import { spawnSync } from "node:child_process";
+import { benchAgent } from "./agent.ts";
 import { benchAlarms, benchMillion } from "./alarms.ts";
 import { benchArrival } from "./arrival.ts";
+import { benchBus } from "./bus.ts";
 import { benchCollect } from "./collect.ts";
 import { benchCollecting } from "./collecting.ts";
 import { benchFlip, benchHung, benchShared, benchSlowDisk } from "./delivery.ts";
+import { benchInflux } from "./influx.ts";
+import { benchLog } from "./log.ts";
+import { benchEngine, benchPartitions } from "./partitions.ts";
 import { benchQuery } from "./query.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
@@ -19,6 +24,12 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   collect: benchCollect,
   collecting: benchCollecting,
   query: benchQuery,
+  bus: benchBus,
+  agent: benchAgent,
+  influx: benchInflux,
+  log: benchLog,
+  partitions: benchPartitions,
+  engine: benchEngine,
 };
 
 const [name] = process.argv.slice(2);

@@ -1,7 +1,5 @@
 /** The composition root: settings → backends → stages; started in order, stopped in reverse. */
 
-import { randomUUID } from "node:crypto";
-import { lookup } from "node:dns/promises";
 import { startApi } from "./api/server.ts";
 import { createMemoryBus } from "./backend/memory/bus.ts";
 import type { SqliteBackend } from "./backend/sqlite/backend.ts";
@@ -14,7 +12,6 @@ import type { Settings } from "./config/settings.ts";
 import { evaluationDelayMs, maxOffsetMs } from "./config/settings.ts";
 import { sourceSecrets } from "./config/sourceSecrets.ts";
 import type { RuleWatcher } from "./config/watch.ts";
-import { deliveriesOf } from "./deliveries.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
 import { pausesAfterLoss } from "./evaluator/restore.ts";
@@ -23,18 +20,19 @@ import { Keeper, ticksOfRestart } from "./keeper.ts";
 import { createAddressPolicy } from "./lib/addressPolicy.ts";
 import { Ticker } from "./lib/ticker.ts";
 import { VERSION } from "./lib/version.ts";
-import { metricQueriesOf } from "./metricQueries.ts";
+import { within } from "./lib/within.ts";
+import { localView } from "./localView.ts";
 import type { Decision, Start } from "./model/decision.ts";
 import type { Baseline } from "./model/tick.ts";
 import { createHeartbeat, createNotifier } from "./outgoing.ts";
 import type { Clock, Ledger, Logger } from "./ports.ts";
 import { QueryClient } from "./query/client.ts";
-import { receiversOf } from "./receiverTests.ts";
-import { explain } from "./replay/explain.ts";
 import { createMappings, ruleApplier } from "./ruleChanges.ts";
+import { createSeriesFeed } from "./seriesFeed.ts";
 import type { SampleStore } from "./seriesPorts.ts";
+import { openSeries } from "./seriesStore.ts";
 import type { ServiceView } from "./serviceView.ts";
-import { alarmView, clusterView, metricViews, sourceView } from "./views.ts";
+import { sourceView } from "./views.ts";
 
 export interface AppOptions {
   readonly settings: Settings;
@@ -63,6 +61,8 @@ export interface App {
 
 /** Longest that a stop waits for requests under way, ms: their outcomes and the databases need the rest of 10 s. */
 const STOP_GRACE_MS = 7000;
+/** Where no store records ticks, commits do so at least so often, ms. */
+const COMMIT_EVERY_MS = 60_000;
 /** And for the record of the stop, where the disk still takes it, ms. */
 const RECORD_GRACE_MS = 1000;
 
@@ -74,9 +74,15 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   const { retention, quotaBytes } = settings.store;
   const record = await open(settings.dataPath, { at: clock.now(), onDeath: onFatal, retention, quotaBytes });
-  const { ledger, store } = record;
+  const { ledger } = record;
   cleanup.defer(() => ledger.close());
-  cleanup.defer(() => store.close());
+  cleanup.defer(() => record.store.close());
+  const series = await openSeries(settings, { environment, clock, log });
+  if (series) cleanup.defer(() => series.close());
+  const store = series ?? record.store;
+  // A store that may be away records nothing: ticks go with commits, and to it as far as it takes them.
+  const feed = series && createSeriesFeed(series, log);
+  if (feed) cleanup.defer(() => within(clock, RECORD_GRACE_MS, feed.settled()));
   for (const sentence of record.damaged) log.error("the record was damaged", { code: DAMAGED_CODE, reason: sentence });
 
   const bus = createMemoryBus();
@@ -92,7 +98,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
     bus,
     ledger,
-    store,
+    // Also where ticks are recorded in the ledger alone: it has those of before that.
+    store: record.store,
+    ...(feed ? { ticksPerCommit: Math.max(1, Math.floor(COMMIT_EVERY_MS / intervalMs)), onTicks: feed.take } : {}),
     dispatcher: notifier,
     intervalMs,
     evaluationDelayMs: evaluationDelayMs(settings),
@@ -119,53 +127,30 @@ export async function startApp(options: AppOptions): Promise<App> {
     secretsOf: (entry) => sourceSecrets(entry, environment),
     mapping: mappings.of(rules),
     detail: settings.store.detail,
-    baselines: await baselinesBySource(ledger, store),
+    baselines: await baselinesBySource(ledger, record.store),
     known,
   });
-  const clusterOf = (alarmId: string) => evaluator.clusters().find(({ alarms }) => alarms.has(alarmId))?.clusterId;
-  const past = { ledger, store, pause: () => new Promise<void>((resolve) => void clock.after(0, resolve)) };
-  const queries = new QueryClient({ folder: settings.dataPath, intervalMs, clock });
+  const queries = new QueryClient({ folder: settings.dataPath, intervalMs, clock, influx: settings.store.influx });
   cleanup.defer(() => queries.close());
-  const view: ServiceView = {
-    degraded: () => [...evaluator.degraded(), ...keeper.degraded(), ...(watcher?.degraded() ?? [])],
-    alarms: () =>
-      evaluator.clusters().flatMap((cluster) => [...cluster.alarms.values()].map((alarm) => alarmView(cluster, alarm))),
-    metrics: () => evaluator.clusters().flatMap(metricViews).map(mappings.named),
-    clusters: () => evaluator.clusters().map(clusterView).map(mappings.named),
+  const view = localView({
+    clock,
+    working: evaluator,
+    ledger,
+    store: record.store,
+    queries,
+    receivers,
+    notifier,
+    policy,
+    named: mappings.named,
     sources: () => collector.status().map(sourceView),
-    ...metricQueriesOf({
-      queries,
-      clusters: () =>
-        evaluator.clusters().map(({ clusterId, rules: own, values }) => {
-          const name = own?.clusterName ?? clusterId;
-          return mappings.named({ cluster_id: clusterId, cluster_name: name, values });
-        }),
-    }),
-    ...deliveriesOf({
-      ledger,
-      clusters: () => evaluator.clusters(),
-      command: (id, said) => evaluator.command(id, said),
-    }),
-    ...receiversOf({
-      directory: receivers,
-      notifier,
-      policy,
-      lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-      cluster: (id) => view.clusters().find(({ cluster_id }) => cluster_id === id),
-      clock,
-      newId: randomUUID,
-    }),
-    async explain(alarmId, at) {
-      const clusterId = clusterOf(alarmId);
-      return clusterId === undefined ? undefined : explain(clusterId, alarmId, at, past);
-    },
-    async history(alarmId, limit) {
-      const clusterId = clusterOf(alarmId);
-      return clusterId === undefined ? [] : ledger.decisions(clusterId, { alarmId, limit });
-    },
-    command: (clusterId, command) => evaluator.command(clusterId, command),
-    event: (event) => evaluator.event(event),
-  };
+    degraded: () => [
+      ...evaluator.degraded(),
+      ...keeper.degraded(),
+      ...(series?.degraded() ?? []),
+      ...(feed?.degraded() ?? []),
+      ...(watcher?.degraded() ?? []),
+    ],
+  });
   /** A source that no cluster waits for any longer need not be asked either, once its path is gone. */
   const forgetSource = async (clusterId: string, source: string, reason: string) => {
     log.warn("source forgotten", { cluster_id: clusterId, source, reason });
@@ -229,16 +214,11 @@ async function protect({ lost, covered }: SqliteBackend, evaluator: Evaluator, n
   covered();
 }
 
-/** Waits for some work, but no longer than that. */
-function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(limitMs, resolve);
-    work.then(resolve, reject).finally(() => timer.cancel());
-  });
-}
-
 /** Recorded raw counters, by source and cluster: the only ones that a restart may subtract from (rule R3). */
-async function baselinesBySource(ledger: Ledger, store: SampleStore): Promise<Map<string, Map<string, Baseline>>> {
+async function baselinesBySource(
+  ledger: Pick<Ledger, "baselines">,
+  store: Pick<SampleStore, "baselines">,
+): Promise<Map<string, Map<string, Baseline>>> {
   const newestLast = [...(await ledger.baselines()), ...(await store.baselines())].sort((a, b) => a.seq - b.seq);
   const bySource = new Map<string, Map<string, Baseline>>();
   for (const { clusterId, source, baseline } of newestLast) {

@@ -71,6 +71,8 @@ export interface Commit {
   readonly baselines: readonly StoredBaseline[];
   /** There now and then. */
   readonly checkpoint?: Checkpoint;
+  /** In force after it, `null`: none are; given with a checkpoint, so that a record may begin here. */
+  readonly rules?: ClusterRules | null;
 }
 
 /** A cluster as the ledger has it. */

@@ -10,7 +10,7 @@ import type { AddressPolicy } from "./lib/addressPolicy.ts";
 import { messageOf, systemCode, TocsinError } from "./lib/errors.ts";
 import { masked, secretsOf } from "./notifier/masking.ts";
 import type { Clock, Dispatch, ReceiverDirectory, ReceiverTarget, WebhookTarget } from "./ports.ts";
-import type { ClusterView, ReceiverTest, ReceiverView, ServiceView, TestOutcome } from "./serviceView.ts";
+import type { ClusterView, OwnView, ReceiverTest, ReceiverView, TestOutcome } from "./serviceView.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -82,7 +82,7 @@ interface Dry {
 }
 
 /** The part of the service that is about receivers. */
-export function receiversOf(options: ReceiverTestOptions): Pick<ServiceView, "receivers" | "testReceiver"> {
+export function receiversOf(options: ReceiverTestOptions): Pick<OwnView, "receivers" | "testReceiver"> {
   const { directory, notifier } = options;
   const underWay = new Set<string>();
   return {

@@ -192,13 +192,40 @@ export interface TestOutcome {
   readonly answer: string | null;
 }
 
+/** Told at once, or later, where others have to be asked first: then it rejects with `E66x` when they do not answer. */
+export type Told<T> = T | Promise<T>;
+
+/** This process among those that make up the service, as far as it sees them. */
+export interface BusView {
+  /** A server of the bus is connected now. */
+  readonly connected: boolean;
+  /** Of this process. */
+  readonly id: string;
+  readonly roles: readonly string[];
+  /** Into how many parts the clusters are divided. */
+  readonly partitions: number;
+  /** Those that this process works on. */
+  readonly owned: readonly number[];
+  /** Those that nobody works on now: nothing of their clusters is judged or sent. */
+  readonly unowned: readonly number[];
+  /** All that are there, this process among them. */
+  readonly members: readonly {
+    readonly id: string;
+    readonly roles: readonly string[];
+    /** It may own partitions. */
+    readonly ready: boolean;
+    readonly host: string;
+    readonly version: string;
+  }[];
+}
+
 /** What people may ask of the running service, and tell it. */
 export interface ServiceView {
   /** Why the service does not do all of its work, one line each; empty: it does. */
-  degraded(): readonly string[];
-  alarms(): readonly AlarmView[];
+  degraded(): Told<readonly string[]>;
+  alarms(): Told<readonly AlarmView[]>;
   /** Newest values. */
-  metrics(): readonly MetricView[];
+  metrics(): Told<readonly MetricView[]>;
   /**
    * Which series are kept; of one cluster, by id or name, or of those that have one meter. Throws `E411` for an unknown
    * one.
@@ -213,8 +240,8 @@ export interface ServiceView {
    * such statistic, `E413` when too many wait.
    */
   queryMetrics(query: MetricQuery): Promise<MetricSeriesView>;
-  clusters(): readonly ClusterView[];
-  sources(): readonly SourceView[];
+  clusters(): Told<readonly ClusterView[]>;
+  sources(): Told<readonly SourceView[]>;
   deliveries(query: DeliveriesAsked): Promise<readonly DeliveryView[]>;
   /**
    * One delivery, with its attempts, by its id or the beginning of it, 8 digits at least; `undefined`: there is none.
@@ -223,7 +250,7 @@ export interface ServiceView {
   delivery(id: string): Promise<DeliveryDetail | undefined>;
   /** Makes a delivery again, or gives it up. Throws `E406` for an unknown one, `E407` where that cannot be. */
   deliver(id: string, what: "retry" | "drop"): Promise<DeliveryView>;
-  receivers(): readonly ReceiverView[];
+  receivers(): Told<readonly ReceiverView[]>;
   /**
    * What a receiver would get, and, with `send`, what it answers to a POST that is marked as a test. Throws `E408` for an
    * unknown receiver, `E409` where a test would come between scaling actions.
@@ -240,4 +267,20 @@ export interface ServiceView {
   command(clusterId: string, command: Command): Promise<void>;
   /** Hands an event to the clusters that hear it; returns how many did. */
   event(event: EventInput): Promise<number>;
+  /** The bus that the processes of the service meet on; absent: there is but one process. */
+  bus?(): BusView;
+  /**
+   * Why its lists may lack something that is there, one line each; empty: they are whole. Absent: they always are.
+   */
+  lacks?(): Told<readonly string[]>;
+}
+
+/** The view of a process that knows all of it by itself: lists are told at once. */
+export interface OwnView extends ServiceView {
+  degraded(): readonly string[];
+  alarms(): readonly AlarmView[];
+  metrics(): readonly MetricView[];
+  clusters(): readonly ClusterView[];
+  sources(): readonly SourceView[];
+  receivers(): readonly ReceiverView[];
 }

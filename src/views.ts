@@ -1,6 +1,5 @@
 /** What people see of the evaluator and the ledger: state turned into Aodh's names and RFC 3339. */
 
-import type { SourceStatus } from "./collector/status.ts";
 import { newestValue } from "./evaluator/alarms.ts";
 import type { AlarmState, ClusterState } from "./evaluator/cluster.ts";
 import { formOf } from "./evaluator/composite.ts";
@@ -14,7 +13,9 @@ import { METERS, meterNamed, meterType } from "./model/meters.ts";
 import type { MetricView } from "./model/metricView.ts";
 import { thresholdView } from "./model/ruleView.ts";
 import type { DeliveryRecord } from "./ports.ts";
-import type { AlarmView, AttemptView, ClusterView, DeliveryDetail, DeliveryView, SourceView } from "./serviceView.ts";
+import type { AlarmView, AttemptView, ClusterView, DeliveryDetail, DeliveryView } from "./serviceView.ts";
+
+export { sourceView } from "./sourceView.ts";
 
 export function alarmView(cluster: ClusterState, alarm: AlarmState): AlarmView {
   const { alarm: rule, verdict } = alarm;
@@ -120,19 +121,6 @@ export function clusterView(cluster: ClusterState): ClusterView {
     paused: pausesOf(cluster),
     shadow: cluster.shadow,
     timestamp: Number.isFinite(cluster.tick) ? rfc3339(cluster.at) : null,
-  };
-}
-
-export function sourceView(status: SourceStatus): SourceView {
-  const { skippedRows, durationMs, hints, pid, uptimeS, since, ...own } = status;
-  return {
-    ...own,
-    pid: pid ?? null,
-    uptime_s: uptimeS ?? null,
-    process_since: since === undefined ? null : rfc3339(since),
-    skipped_rows: skippedRows,
-    duration_ms: durationMs,
-    hints: hints ?? [],
   };
 }
 

@@ -21,7 +21,7 @@ export function addLedger(server: FastifyInstance, view: ServiceView): void {
     const attention = readFlag("attention", query.attention);
     return view.deliveries({
       limit: readLimit(query.limit),
-      ...(cluster === undefined ? {} : { clusterId: findCluster(view, String(cluster)).cluster_id }),
+      ...(cluster === undefined ? {} : { clusterId: (await findCluster(view, String(cluster))).cluster_id }),
       ...(attention === undefined ? {} : { attention }),
     });
   });
@@ -43,7 +43,7 @@ export function addLedger(server: FastifyInstance, view: ServiceView): void {
 
   server.post("/api/v1/receivers/test", async (request) => {
     const { receiver, cluster, send = false } = read(testBody, request.body);
-    const { cluster_id: clusterId, name } = findReceiver(view, receiver, cluster);
+    const { cluster_id: clusterId, name } = await findReceiver(view, receiver, cluster);
     // The receiver may take longer than a silent connection is kept: its own time-out ends the test.
     request.raw.socket.setTimeout(0);
     return view.testReceiver(clusterId, name, send);

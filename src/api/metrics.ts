@@ -45,9 +45,8 @@ export function addMetrics(server: FastifyInstance, view: ServiceView, now: () =
 
   server.get("/api/v1/metrics/newest", async ({ query }) => {
     const { cluster, meter } = filterIn(query);
-    const id = cluster === undefined ? undefined : findCluster(view, cluster).cluster_id;
-    return view
-      .metrics()
+    const id = cluster === undefined ? undefined : (await findCluster(view, cluster)).cluster_id;
+    return (await view.metrics())
       .filter((one) => id === undefined || one.cluster_id === id)
       .filter(
         (one) => meter === undefined || one.meter_name === meter || one.meter_name === `network.services.lb.${meter}`,

@@ -34,6 +34,20 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   E412: 400,
   E413: 503,
   E414: 404,
+  E670: 503,
+  E671: 503,
+  E672: 503,
+  E673: 503,
+  E674: 503,
+  E675: 400,
+  E650: 503,
+  E651: 504,
+  E660: 503,
+  E661: 503,
+  E662: 503,
+  E663: 504,
+  E664: 503,
+  E665: 502,
 };
 
 /** Its code in `docs/errors.md`; `undefined`: it has none of its own. */

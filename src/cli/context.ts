@@ -1,6 +1,8 @@
 /** What a command gets from the world, and what it needs to find its settings and its service. */
 
 import { request } from "undici";
+import type { Role } from "../config/busSettings.ts";
+import { ROLES } from "../config/busSettings.ts";
 import type { Diagnostic } from "../config/diagnostics.ts";
 import { formatDiagnostic } from "../config/diagnostics.ts";
 import type { Settings } from "../config/settings.ts";
@@ -41,16 +43,31 @@ export interface SettingsFlags {
   readonly config?: string | undefined;
   /** For the service: what it will not find in its environment is told as well. */
   readonly isService?: boolean;
+  /** Roles by name, with commas between them, whatever the file says. */
+  readonly role?: string | undefined;
 }
 
-/** Settings by `--config` and its kin; prints what is wrong with them and, with errors, exits 1. */
-export function settingsOf(world: World, { config, isService = false }: SettingsFlags): Settings {
+/** Settings by `--config` and its kin; prints what is wrong with them and, with errors, exits 1; wrong roles exit 2. */
+export function settingsOf(world: World, { config, isService = false, role }: SettingsFlags): Settings {
   const { environment, cwd } = world;
   const file = findSettingsFile(config, environment, cwd);
-  const { settings, diagnostics } = loadSettings(file, cwd, isService ? environment : undefined);
+  const roles = role === undefined ? undefined : rolesIn(world, role);
+  const { settings, diagnostics } = loadSettings(file, cwd, isService ? environment : undefined, roles);
   if (!settings || isService) for (const one of diagnostics) world.err(formatDiagnostic(shownTo(world, one)));
   if (!settings) throw new Exit(EXIT.findings);
+  if (settings.bus.type === "local" && settings.roles.length < ROLES.length) {
+    world.err("tocsin: a process that has not all roles reaches the others over NATS: set bus.type to nats");
+    throw new Exit(EXIT.usage);
+  }
   return settings;
+}
+
+function rolesIn(world: World, flag: string): readonly Role[] {
+  const names = flag.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !ROLES.some((role) => role === name));
+  if (unknown === undefined) return ROLES.filter((role) => names.includes(role));
+  world.err(`tocsin: --role takes ${ROLES.join(", ")}, with commas between them, not ${unknown || "nothing"}`);
+  throw new Exit(EXIT.usage);
 }
 
 /** Not into a journal: what is wrong may stand beside a secret that nothing tells from other text. */

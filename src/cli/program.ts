@@ -5,10 +5,12 @@ import type { Settings } from "../config/settings.ts";
 import { systemClock } from "../lib/clock.ts";
 import { messageOf, TocsinError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
+import type { BusFlags } from "./bus.ts";
 import { check } from "./check.ts";
 import type { CollectFlags } from "./collect.ts";
 import type { SettingsFlags, Shape, World } from "./context.ts";
 import { askService, EXIT, Exit, settingsOf } from "./context.ts";
+import type { LabFlags } from "./lab.ts";
 import { printable } from "./printable.ts";
 import { run } from "./run.ts";
 import { addServiceCommands } from "./service.ts";
@@ -30,7 +32,8 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
       world.err(printable(`tocsin: ${error.message} [${error.code}]`));
       return exitCodeOf(error.code);
     }
-    world.err(`tocsin: a bug: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    const text = error instanceof Error ? error.stack || `${error.name} ${messageOf(error)}` : messageOf(error);
+    world.err(`tocsin: a bug: ${text}`);
     return EXIT.bug;
   }
 }
@@ -114,14 +117,21 @@ function addWork(
     .command("run")
     .description("run the service: collect, evaluate, notify")
     .option("--strict", "do not start with a broken rule file")
-    .action(async (flags: { strict?: boolean }) => done(await run(world, settings({ isService: true }), flags)));
+    .option(
+      "--role <roles>",
+      "only these of collector, engine, api; the others run elsewhere (default: roles of tocsin.yaml)",
+    )
+    .action(async ({ role, ...flags }: { strict?: boolean; role?: string }) =>
+      done(await run(world, settings({ isService: true, role }), flags)),
+    );
 
   program
     .command("lab")
     .description("a demonstration on a real HAProxy: load, alarms, a receiver that scales it")
     .option("--keep", "leave it running at the end, until Ctrl-C")
     .option("--data <folder>", "keep the data folder there (default: a temporary one, removed at the end)")
-    .action(async (flags: { keep?: boolean; data?: string }) => {
+    .option("--scale-out", "with NATS, InfluxDB, two engines and an agent; the engine that works is killed")
+    .action(async (flags: LabFlags) => {
       // Loaded only when asked for: the service has no use for it.
       const { lab } = await import("./lab.ts");
       done(await lab(world, flags));
@@ -144,6 +154,8 @@ function addWork(
       done(await collect(world, settings(), flags, systemClock));
     });
 
+  addBus(program, world, settings, done);
+
   program
     .command("test")
     .description("play the tests of rule files, NAME.test.yaml beside NAME.yaml, without a service")
@@ -152,5 +164,34 @@ function addWork(
     .action(async (paths: string[], flags: { run?: string }) => {
       const { test } = await import("./test.ts");
       done(test(world, settings(), paths, flags, systemClock));
+    });
+}
+
+/** Commands about the bus: they speak with NATS, not with a service. */
+function addBus(
+  program: Command,
+  world: World,
+  settings: (flags?: SettingsFlags) => Settings,
+  done: (code: number) => void,
+): void {
+  const bus = program.command("bus").description("the bus between processes: NATS JetStream");
+  bus
+    .command("check")
+    .description("whether NATS has all that is needed, as it must be; who is there, and who works on what")
+    .option("-o, --output <format>", "table or json", "table")
+    .option("--json", "the same as -o json")
+    .action(async (flags: BusFlags) => {
+      const { busCheck } = await import("./bus.ts");
+      done(await busCheck(world, settings(), flags));
+    });
+  bus
+    .command("setup")
+    .description("make in NATS what is missing, and change what the settings say otherwise")
+    .option("--dry-run", "say what would be done, and do nothing")
+    .option("-o, --output <format>", "table or json", "table")
+    .option("--json", "the same as -o json")
+    .action(async (flags: BusFlags) => {
+      const { busSetup } = await import("./bus.ts");
+      done(await busSetup(world, settings(), flags));
     });
 }

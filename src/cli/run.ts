@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { join } from "node:path";
-import { startApp } from "../app.ts";
+import type { App } from "../app.ts";
 import { formatDiagnostic, summarize } from "../config/diagnostics.ts";
 import { copiesIn, wouldOverwrite } from "../config/lastGood.ts";
 import { ruleDefaults } from "../config/ruleDefaults.ts";
@@ -22,8 +22,11 @@ export interface RunFlags {
 }
 
 export async function run(world: World, settings: Settings, { strict = false }: RunFlags = {}): Promise<number> {
-  const { environment, signal } = world;
+  const { environment } = world;
   const log = createLogger({ ...settings.log, isTerminal: world.logsToTerminal });
+  // Rules are the engines'.
+  if (!settings.roles.includes("engine"))
+    return serve(world, log, (onFatal) => startWithoutRules(world, settings, log, onFatal));
   const watcher = await openRules(world, settings, log);
   const { diagnostics, trouble, clusters } = watcher;
   if (diagnostics.length > 0) {
@@ -34,26 +37,74 @@ export async function run(world: World, settings: Settings, { strict = false }: 
     throw new TocsinError("E105", `cannot read the rules at ${settings.rulesPath}: ${trouble}`);
   if (strict && diagnostics.some(({ severity }) => severity === "error")) return EXIT.findings;
 
+  return serve(world, log, async (onFatal) => {
+    const about = { settings, environment, clock: systemClock, log, onFatal };
+    const facts = {
+      version: VERSION,
+      config: settings.file ?? "defaults",
+      rules: settings.rulesPath,
+      clusters: clusters.length,
+      alarms: clusters.reduce((sum, { rules }) => sum + rules.alarms.length, 0),
+      interval_s: settings.intervalMs / 1000,
+      mode: settings.shadow ? "shadow" : "live",
+      data: settings.dataPath,
+    };
+    if (settings.bus.type === "nats") {
+      const { startScaledApp } = await import("../scaledApp.ts");
+      const app = await startScaledApp({ ...about, rules: { clusters, watcher } });
+      log.info("tocsin runs", { ...facts, roles: settings.roles.join(","), id: app.id, ...apiOf(app) });
+      return app;
+    }
+    const { startApp } = await import("../app.ts");
+    const app: App = await startApp({ ...about, clusters, watcher });
+    log.info("tocsin runs", { ...facts, api: app.apiUrl });
+    return app;
+  });
+}
+
+interface Running {
+  stop(): Promise<void>;
+}
+
+/** A process that is no engine: an agent, or one that people ask. */
+async function startWithoutRules(
+  { environment }: World,
+  settings: Settings,
+  log: Logger,
+  onFatal: (reason: string) => void,
+): Promise<Running> {
+  const about = { settings, environment, clock: systemClock, log, onFatal };
+  const facts = { version: VERSION, config: settings.file ?? "defaults", roles: settings.roles.join(",") };
+  if (!settings.roles.includes("api")) {
+    // An agent is to be small: nothing is loaded that it does not need.
+    const { startAgent } = await import("../agent.ts");
+    const agent = await startAgent(about);
+    log.info("tocsin runs", { ...facts, interval_s: settings.intervalMs / 1000 });
+    return agent;
+  }
+  const { startScaledApp } = await import("../scaledApp.ts");
+  const app = await startScaledApp(about);
+  log.info("tocsin runs", { ...facts, id: app.id, ...apiOf(app) });
+  return app;
+}
+
+function apiOf({ apiUrl }: { readonly apiUrl: string | undefined }) {
+  return apiUrl === undefined ? {} : { api: apiUrl };
+}
+
+/** Runs what is started, until a signal ends it, or it cannot go on. */
+async function serve(
+  { signal }: World,
+  log: Logger,
+  start: (onFatal: (reason: string) => void) => Promise<Running>,
+): Promise<number> {
   const fatal = new AbortController();
-  const onFatal = (reason: string) => fatal.abort(reason);
   const ended = AbortSignal.any([signal, fatal.signal]);
-  const starting = startApp({ settings, clusters, watcher, environment, clock: systemClock, log, onFatal });
-  const app = await Promise.race([starting, aborted(ended)]);
+  const app = await Promise.race([start((reason) => fatal.abort(reason)), aborted(ended)]);
   // Ended before it had begun: what it holds goes with the process.
   if (!app) return fatal.signal.aborted ? EXIT.bug : EXIT.ok;
-  log.info("tocsin runs", {
-    version: VERSION,
-    config: settings.file ?? "defaults",
-    rules: settings.rulesPath,
-    clusters: clusters.length,
-    alarms: clusters.reduce((sum, { rules }) => sum + rules.alarms.length, 0),
-    interval_s: settings.intervalMs / 1000,
-    mode: settings.shadow ? "shadow" : "live",
-    data: settings.dataPath,
-    api: app.apiUrl,
-  });
   await aborted(ended);
-  if (fatal.signal.aborted) log.error("the storage is gone", { reason: String(fatal.signal.reason) });
+  if (fatal.signal.aborted) log.error("the service cannot go on", { reason: String(fatal.signal.reason) });
   else log.info("stopping", { signal: String(signal.reason) });
   // Whatever hangs, the process ends in time: what is not recorded by then is settled at the next start.
   const stopped = await Promise.race([app.stop().then(() => true), after(STOP_LIMIT_MS)]);

@@ -162,6 +162,7 @@ export class Collector {
       clock,
       clustersOf: (proxy) => this.#mapping.clustersOf(name, proxy),
       readsOf: (clusterId) => this.#mapping.readsOf(clusterId),
+      revision: () => this.#mapping.revision,
       ...(detail === undefined ? {} : { detail }),
       baselines,
     });

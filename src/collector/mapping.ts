@@ -4,18 +4,11 @@ import { isGlob, literalPrefix, matchesGlob } from "../lib/globs.ts";
 import type { TemplatePart } from "../lib/templates.ts";
 import { fillTemplate, matchTemplate, parseTemplate } from "../lib/templates.ts";
 import type { RowPattern } from "../model/alarm.ts";
+import type { ClusterRows } from "../model/clusterRows.ts";
 import type { Family } from "../model/family.ts";
 import type { Reads } from "./reads.ts";
 
-/** A cluster of a rule file and which rows are its own. */
-export interface ClusterRows {
-  readonly clusterId: string;
-  readonly rows: readonly RowPattern[];
-  /** What its rules read; `undefined`: nothing beyond the cluster's values. */
-  readonly reads?: Reads;
-  /** Its rule file, as shown to people; absent: its id is shown. */
-  readonly file?: string;
-}
+export type { ClusterRows } from "../model/clusterRows.ts";
 
 /** Where the rows of one proxy go. */
 export interface ProxyClusters {
@@ -37,6 +30,8 @@ export interface Mapping {
   readsOf(clusterId: string): Reads | undefined;
   /** Equal texts are equal mappings. */
   readonly text: string;
+  /** Of the mappings that were published, where these were (rule N4). */
+  readonly revision?: number;
   /** Proxies that belong to nobody are to be told of. */
   readonly warnsOfUnmapped: boolean;
 }
@@ -61,6 +56,7 @@ export interface MappingOptions {
   readonly onTwice?: (claimed: Claimed) => void;
   /** Told the name that a family gives a cluster, when its rows are first seen. */
   readonly onName?: (clusterId: string, name: string) => void;
+  readonly revision?: number;
 }
 
 const NOBODY: ProxyClusters = { frontend: undefined, backend: undefined };
@@ -70,7 +66,7 @@ const MOST_REMEMBERED = 200_000;
 
 /** The mapping that rule files and settings make. What it was asked for once it remembers. */
 export function createMapping(options: MappingOptions): Mapping {
-  const { clusters, ignore, unmapped, onTwice, onName } = options;
+  const { clusters, ignore, unmapped, onTwice, onName, revision } = options;
   const isIgnored = (proxy: string) => ignore.some((pattern) => matchesGlob(proxy, pattern));
   const claims = indexOf(clusters);
   const families = options.families.map(readFamily);
@@ -128,6 +124,7 @@ export function createMapping(options: MappingOptions): Mapping {
       unmapped,
     ]),
     warnsOfUnmapped: unmapped === "warn",
+    ...(revision === undefined ? {} : { revision }),
   };
 }
 

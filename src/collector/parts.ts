@@ -72,25 +72,20 @@ export function partsOf<M extends PartMeter>(
 }
 
 function addPart(parts: Parts, meter: PartMeter, counted: CountedRows, places: Places): void {
+  if (meter.kind === "counter") put(parts.increases, meter.name, increaseOf(meter, counted, places));
+  else if (meter.kind === "mean") put(parts.means, meter.name, meanOf(meter, counted, places));
+  else if (meter.kind === "share") put(parts.means, meter.name, shareOf(meter, counted, places));
+  else put(parts.sums, meter.name, gaugeOf(meter, counted, places));
+}
+
+function gaugeOf(meter: SumMeter | MostMeter | StateMeter, counted: CountedRows, places: Places): number | undefined {
   switch (meter.kind) {
-    case "counter":
-      put(parts.increases, meter.name, increaseOf(meter, counted, places));
-      break;
     case "sum":
-      put(parts.sums, meter.name, sumOf(meter, counted, places));
-      break;
+      return sumOf(meter, counted, places);
     case "most":
-      put(parts.sums, meter.name, mostOf(meter, counted, places));
-      break;
+      return mostOf(meter, counted, places);
     case "state":
-      put(parts.sums, meter.name, stateOf(counted, places));
-      break;
-    case "mean":
-      put(parts.means, meter.name, meanOf(meter, counted, places));
-      break;
-    case "share":
-      put(parts.means, meter.name, shareOf(meter, counted, places));
-      break;
+      return stateOf(counted, places);
   }
 }
 

@@ -1,14 +1,9 @@
 import type { ClusterRules } from "../model/alarm.ts";
 import { thresholdRules } from "../model/alarm.ts";
+import type { Reads } from "../model/clusterRows.ts";
 import { metersBehind } from "./parts.ts";
 
-/** What a cluster's rules read beyond the cluster's own values, which are always delivered. */
-export interface Reads {
-  /** Meters that some rule reads `per: server`, as the rules name them. */
-  readonly perServer: readonly string[];
-  /** Counter meters that some rule reads: itself, or a rate or ratio made of it. */
-  readonly counters: readonly string[];
-}
+export type { Reads } from "../model/clusterRows.ts";
 
 /** What the rules of a cluster read, of every alarm: one that is disabled may be enabled while we run. */
 export function readsOf(rules: ClusterRules): Reads {

@@ -27,6 +27,8 @@ export interface SourceOptions {
   readonly clustersOf: (proxy: string) => ProxyClusters;
   /** What the rules of a cluster read beyond its values; `undefined`: nothing. */
   readonly readsOf?: (clusterId: string) => Reads | undefined;
+  /** Of the mapping that is in force, where it was published: goes with what it finds. */
+  readonly revision?: () => number | undefined;
   /** Which rows are kept by themselves; by default those of proxies. */
   readonly detail?: Detail;
   /** Raw counters recorded by an earlier run, by cluster. */
@@ -125,7 +127,7 @@ export class Source {
 
   async #scrape(tick: Tick): Promise<Scrape> {
     const { clock, transport, intervalMs, timeoutMs } = this.#options;
-    const { readsOf = () => undefined, detail = "proxies" } = this.#options;
+    const { readsOf = () => undefined, revision = () => undefined, detail = "proxies" } = this.#options;
     const sentMs = clock.monotonic();
     const wallAt = clock.now();
     const answer = await transport.ask(timeoutMs, this.#tables);
@@ -137,6 +139,7 @@ export class Source {
     const remaps = this.#remaps;
     const { formers } = this.#left;
     const clustersOf = this.#clustersOf;
+    const mapping = revision();
     const steps = slicing({ dump, wallAt, clustersOf, sinceOf: sinceThen, readsOf, detail, formers });
     const sliced = await inPieces(steps, clock);
     const { slices, unmapped } = sliced;
@@ -144,7 +147,8 @@ export class Source {
     // Other rules came into force meanwhile: what was counted by the old ones is sorted out as if just after.
     if (remaps !== this.#remaps) this.#left.sortOut(this.#clustersOf);
     this.#tables.turn((table) => this.#left.isReading(table));
-    const report: ScrapeReport = { tick, source: this.name, durationMs, outcome: { ok: true, slices } };
+    const by = mapping === undefined ? {} : { mapping };
+    const report: ScrapeReport = { tick, source: this.name, durationMs, ...by, outcome: { ok: true, slices } };
     const { version } = dump.process;
     const answered = {
       version,

@@ -140,6 +140,8 @@ function emptyHint(path: Path, expected: string, { values = {} }: Words): string
 /** Where secrets are at home: what stands there under a misspelt word may be one. */
 function isAmongSecrets([section, inner]: Path): boolean {
   if (section === "collector") return inner === "sources";
+  if (section === "bus") return inner === "nats";
+  if (section === "store") return inner === "influx";
   return section === "receivers" || (section === "notifier" && inner === "keystone");
 }
 

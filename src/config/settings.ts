@@ -4,12 +4,16 @@ import { existsSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { z } from "zod";
 import { isPolicyEntry } from "../lib/addressPolicy.ts";
+import { checkBus, checkRoles, warnOfBus, warnOfHistory } from "./busChecks.ts";
+import type { BusSettings, Role } from "./busSettings.ts";
+import { busFields, busSettings, roleFields, rolesOf } from "./busSettings.ts";
 import type { CollectorSettings } from "./collectorSettings.ts";
 import { checkCollector, collectorFields, collectorSettings, warnOfSources } from "./collectorSettings.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { Words } from "./explain.ts";
 import { attemptTimeout, duration, httpUrl } from "./fields.ts";
 import { hostPort } from "./hostPort.ts";
+import { checkStore, warnOfInflux } from "./influxSettings.ts";
 import type { KeystoneSettings } from "./keystoneSettings.ts";
 import { checkKeystone, keystoneFields, keystoneSettings } from "./keystoneSettings.ts";
 import { checkOutgoing } from "./outgoingCheck.ts";
@@ -32,6 +36,9 @@ export interface Settings extends CollectorSettings {
   readonly rulesWatch: boolean;
   readonly dataPath: string;
   readonly store: StoreSettings;
+  readonly bus: BusSettings;
+  /** What this process does; all roles where the bus is local. */
+  readonly roles: readonly Role[];
   readonly repeatIntervalS: number;
   readonly notifier: {
     readonly timeoutS: number;
@@ -51,7 +58,7 @@ export interface Settings extends CollectorSettings {
   readonly log: { readonly level: "debug" | "info" | "warn" | "error"; readonly format: "auto" | "json" | "text" };
 }
 
-const LATER_WORDS: ReadonlySet<string> = new Set(["type", "influx", "bus", "auth", "cors"]);
+const LATER_WORDS: ReadonlySet<string> = new Set(["auth", "cors"]);
 
 const WORDS: Words = {
   later: LATER_WORDS,
@@ -63,6 +70,10 @@ const WORDS: Words = {
     socket: "a path",
     path: "a path",
     ca_file: "a path",
+    cert_file: "a path",
+    key_file: "a path",
+    creds: "a path",
+    nkey: "a path",
     url: "http(s)://host[:port]/path",
     prometheus: "http(s)://host[:port]/path",
     name: "a name",
@@ -84,6 +95,8 @@ const settingsFile = z.strictObject({
   collector: collectorFields.optional(),
   rules: z.strictObject({ path: path.optional(), watch: z.boolean().optional() }).optional(),
   store: storeFields.optional(),
+  bus: busFields.optional(),
+  roles: roleFields.optional(),
   evaluator: z.strictObject({ repeat_interval: duration(1).optional() }).optional(),
   notifier: z
     .strictObject({
@@ -123,51 +136,76 @@ export function findSettingsFile(
 /**
  * Reads settings. Paths in the file are relative to its folder; the defaults `rules` and `data` too, or to `cwd`
  * where there is no file. With errors there are no settings. With an `environment`, what of it and of files cannot be
- * read is warned of.
+ * read is warned of. `roles`: these, whatever the file says.
  */
 export function loadSettings(
   file: string | undefined,
   cwd: string,
   environment?: Readonly<Record<string, string | undefined>>,
+  roles?: readonly Role[],
 ): { readonly settings: Settings | undefined; readonly diagnostics: readonly Diagnostic[] } {
-  if (file === undefined) return { settings: settingsFrom({}, undefined, cwd), diagnostics: [] };
+  if (file === undefined) return { settings: settingsFrom({}, undefined, cwd, roles), diagnostics: [] };
   const yaml = YamlFile.read(file, relative(cwd, file) || file);
   const fields = yaml.isEmpty ? {} : yaml.validate(settingsFile, WORDS);
-  checkWritten(yaml);
+  checkWritten(yaml, roles);
   yaml.sort();
   const { diagnostics } = yaml;
   if (!fields || diagnostics.length > 0) return { settings: undefined, diagnostics };
-  const settings = settingsFrom(fields, file, dirname(file));
+  const settings = settingsFrom(fields, file, dirname(file), roles);
   checkHaste(yaml, fields, settings);
   if (environment) {
     warnOfSources(yaml, fields.collector ?? {}, knownSources(settings.sources));
     warnOfRetention(yaml, fields.store ?? {}, settings.intervalMs);
+    if (fields.store?.influx) warnOfInflux(yaml, fields.store.influx, dirname(file), environment);
     checkSourceSecrets(yaml, ["collector", "sources"], fields.collector?.sources ?? [], dirname(file), environment);
     checkOutgoing(yaml, fields.notifier ?? {}, dirname(file), environment);
+    if (settings.bus.type === "nats") {
+      warnOfBus(yaml, fields.bus ?? {}, settings.bus, dirname(file), environment);
+      warnOfHistory(yaml, settings.roles, settings.store.type);
+    }
   }
   yaml.sort();
   return { settings, diagnostics };
 }
 
 /** What schemas cannot see, told in the same round as what they see. */
-function checkWritten(yaml: YamlFile): void {
+function checkWritten(yaml: YamlFile, roles: readonly Role[] | undefined): void {
   // What has no end cannot be walked through.
   if (yaml.diagnostics.some(({ code }) => code === "E101")) return;
-  const { collector, notifier } = writtenMap(yaml.root);
+  const { collector, notifier, ...written } = writtenMap(yaml.root);
   checkCollector(yaml, collector);
+  checkStore(yaml, written.store);
+  checkBus(yaml, written.bus);
+  if (roles === undefined) checkRoles(yaml, written.roles, written.bus);
   const { keystone } = writtenMap(notifier);
   if (keystone !== undefined && keystone !== null) checkKeystone(yaml, ["notifier", "keystone"], writtenMap(keystone));
 }
 
-function settingsFrom(fields: SettingsFile, file: string | undefined, folder: string): Settings {
-  const { collector = {}, rules = {}, store = {}, evaluator = {}, notifier = {}, api = {}, log = {} } = fields;
+function settingsFrom(
+  fields: SettingsFile,
+  file: string | undefined,
+  folder: string,
+  roles: readonly Role[] | undefined,
+): Settings {
+  const {
+    collector = {},
+    rules = {},
+    store = {},
+    evaluator = {},
+    notifier = {},
+    api = {},
+    log = {},
+    bus = {},
+  } = fields;
   return {
     file,
     ...collectorSettings(collector, folder),
     rulesPath: resolve(folder, rules.path ?? "rules"),
     rulesWatch: rules.watch ?? true,
     dataPath: dataPathOf(store, folder),
-    store: storeSettings(store),
+    store: storeSettings(store, folder),
+    bus: busSettings(bus, folder),
+    roles: rolesOf(roles ?? fields.roles),
     repeatIntervalS: evaluator.repeat_interval ?? 60,
     notifier: {
       timeoutS: notifier.timeout ?? 30,

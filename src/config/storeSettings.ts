@@ -4,8 +4,10 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { formatDuration } from "../lib/durations.ts";
 import { parseSize } from "../lib/sizes.ts";
+import type { InfluxSettings } from "../model/influxSettings.ts";
 import type { Retention } from "../seriesPorts.ts";
 import { duration } from "./fields.ts";
+import { influxFields, influxSettings } from "./influxSettings.ts";
 import type { YamlFile } from "./yamlFile.ts";
 
 const DAY_S = 86_400;
@@ -17,9 +19,13 @@ const LEAST_QUOTA = 64 * 2 ** 20;
 export type Detail = "clusters" | "proxies" | "members";
 
 export interface StoreSettings {
+  /** Where series are kept; the record is in SQLite, or on the bus. */
+  readonly type: "sqlite" | "influx";
+  /** There with type `influx`. */
+  readonly influx?: InfluxSettings;
   readonly detail: Detail;
   readonly retention: Retention;
-  /** Most that the databases may take, bytes; 0: no bound. */
+  /** Most that the series' own database may take, bytes; 0: no bound. Of InfluxDB nothing is bounded here. */
   readonly quotaBytes: number;
 }
 
@@ -39,6 +45,8 @@ const age = duration(3600).optional();
 
 /** The words. */
 export const storeFields = z.strictObject({
+  type: z.enum(["sqlite", "influx"]).optional(),
+  influx: influxFields.optional(),
   path: z.string().min(1, "must not be empty").max(4096, "at most 4096 characters").optional(),
   detail: z.enum(["clusters", "proxies", "members"]).optional(),
   retention: z.strictObject({ clusters: age, rows: age, rollups: age, history: age }).optional(),
@@ -47,9 +55,12 @@ export const storeFields = z.strictObject({
 
 type StoreFields = z.infer<typeof storeFields>;
 
-/** The settings of the words. */
-export function storeSettings({ detail, retention = {}, quota: bytes }: StoreFields): StoreSettings {
+/** The settings of the words. `folder`: what paths are relative to. */
+export function storeSettings(fields: StoreFields, folder = "."): StoreSettings {
+  const { type = "sqlite", influx, detail, retention = {}, quota: bytes } = fields;
   return {
+    type,
+    ...(type === "influx" && influx !== undefined ? { influx: influxSettings(influx, folder) } : {}),
     detail: detail ?? "proxies",
     retention: {
       clustersS: retention.clusters ?? 30 * DAY_S,

@@ -23,7 +23,8 @@ export interface AwayPorts {
 
 export class Away {
   readonly #ports: AwayPorts;
-  readonly #ids = new Set<string>();
+  /** With the number of the newest tick of each. */
+  readonly #ids = new Map<string, number>();
   /** Those whose last input is being recorded. */
   readonly #leaving = new Map<string, { readonly runner: ClusterRunner; readonly left: Promise<void> }>();
   readonly #returning = new Map<string, Promise<ClusterRunner>>();
@@ -39,21 +40,31 @@ export class Away {
     return this.#ids.has(clusterId);
   }
 
-  add(clusterId: string): void {
-    this.#ids.add(clusterId);
+  add(clusterId: string, tick: number): void {
+    this.#ids.set(clusterId, tick);
+  }
+
+  /** Number of its newest tick; -Infinity: it has none, or is not away. */
+  tickOf(clusterId: string): number {
+    return this.#ids.get(clusterId) ?? -Infinity;
   }
 
   /** It ends; what it was is in the record as soon as that is durable. */
   leave(runner: ClusterRunner): void {
-    const { clusterId } = runner.cluster;
+    const { clusterId, tick } = runner.cluster;
     const left = runner.leave().finally(() => this.#leaving.delete(clusterId));
     this.#leaving.set(clusterId, { runner, left });
-    this.#ids.add(clusterId);
+    this.#ids.set(clusterId, tick);
   }
 
   /** Resolves when all that leave are gone, or cannot be recorded. */
   async close(): Promise<void> {
     await Promise.all([...this.#leaving.values()].map(({ runner }) => runner.close()));
+  }
+
+  /** Its clusters are another process's: nothing more of those that leave is recorded. */
+  abandon(): void {
+    for (const { runner } of this.#leaving.values()) runner.abandon();
   }
 
   /** The cluster as it was recorded: it is away no more. Rejects when it cannot be read: it is away still. */

@@ -132,6 +132,8 @@ export interface Settling extends Sent {
   readonly unsure: readonly PendingAction[];
   /** Ticks after the end of settling at which not all servers could be seen. */
   readonly blindTicks: number;
+  /** Not over before this tick number: another process may still have been sending (rule N3). */
+  readonly untilTick?: number;
 }
 
 /**
@@ -178,6 +180,8 @@ export interface ClusterState {
   stopped: boolean;
   /** Everything is decided, and nothing is sent. */
   shadow: boolean;
+  /** The newest tick was sealed long after its time: nothing is sent until one is not. */
+  late: boolean;
   pauses: Pauses;
   /** Number and label of the newest tick. */
   tick: number;
@@ -221,6 +225,7 @@ export function emptyCluster(clusterId: string): ClusterState {
     rules: undefined,
     stopped: false,
     shadow: false,
+    late: false,
     pauses: noEntries(),
     tick: -Infinity,
     at: 0,

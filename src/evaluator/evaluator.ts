@@ -3,82 +3,95 @@
  * each cluster's inputs to its runner; the one part of the evaluator that does I/O.
  */
 
-import { messageOf, TocsinError } from "../lib/errors.ts";
+import { TocsinError } from "../lib/errors.ts";
+import { noEntries } from "../lib/maps.ts";
 import type { ClusterRules } from "../model/alarm.ts";
-import type { Command, Decision, EventInput, Outcome, Start } from "../model/decision.ts";
-import type { ScrapeReport, Tick } from "../model/tick.ts";
+import type { Command, EventInput, Outcome, Start } from "../model/decision.ts";
+import type { Tick } from "../model/tick.ts";
 import { maxGapS } from "../model/tick.ts";
-import type { Clock, Dispatcher, Ledger, Logger, OutcomeSink, SampleBus, Timer } from "../ports.ts";
-import type { SampleStore } from "../seriesPorts.ts";
-import { Away, restingIn } from "./away.ts";
+import type { LedgerCluster, OutcomeSink, Timer } from "../ports.ts";
+import { Away } from "./away.ts";
 import type { ClusterState } from "./cluster.ts";
 import { emptyCluster } from "./cluster.ts";
+import { Comings } from "./comings.ts";
 import { tookOf } from "./events.ts";
-import { Guests } from "./guests.ts";
+import type { EvaluatorOptions } from "./options.ts";
+import { storeOf, tickKeeping } from "./options.ts";
+import type { ScrapedAt } from "./recorded.ts";
+import { restoreAll, scrapedAt } from "./recorded.ts";
 import { restoreCluster } from "./restore.ts";
 import { differ, withoutAlarms } from "./revision.ts";
 import { ClusterRunner } from "./runner.ts";
 import type { Seal } from "./sealing.ts";
 import { Sealer } from "./sealing.ts";
+import { Starts } from "./starts.ts";
 import { Turns } from "./turns.ts";
-
-export interface EvaluatorOptions {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly bus: SampleBus;
-  readonly ledger: Ledger;
-  readonly store: SampleStore;
-  readonly dispatcher: Dispatcher;
-  readonly intervalMs: number;
-  /** A tick is sealed at the latest this long after it (rule T2). */
-  readonly evaluationDelayMs: number;
-  readonly onDecision?: (clusterId: string, decision: Decision) => void;
-}
-
-/** Seals that wait for a cluster to be brought back: more is downtime. */
-const MAX_EARLY = 8;
+import type { TickKeeping } from "./unrecorded.ts";
 
 export class Evaluator implements OutcomeSink {
   readonly #options: EvaluatorOptions;
+  readonly #ticks: TickKeeping;
   readonly #sealer: Sealer;
   readonly #runners = new Map<string, ClusterRunner>();
   readonly #deadlines = new Set<Timer>();
   /** Folding yields to the event loop now and then. */
   readonly #turns: Turns<Seal>;
-  /** Clusters that were told of the start. */
-  readonly #started = new Set<string>();
-  readonly #guests = new Guests();
+  readonly #starts = new Starts();
+  readonly #comings: Comings;
   readonly #away: Away;
-  /** Seals of clusters that are being brought back. */
-  readonly #early = new Map<string, Seal[]>();
-  #isConfigured: (source: string) => boolean = () => true;
   #newestTick: Tick | undefined;
-  #start: Start | undefined;
   #unsubscribe: (() => void) | undefined;
+  /** After a takeover: what the record has, and may come again. */
+  #scrapedAt: ScrapedAt | undefined;
+  readonly #recordedAt: number[] = [];
+  #abandoned = false;
 
   constructor(options: EvaluatorOptions) {
     this.#options = options;
+    this.#ticks = tickKeeping(options);
     this.#sealer = new Sealer(maxGapS(options.intervalMs));
     this.#turns = new Turns(options.clock, (seal) => this.#fold(seal));
     const { ledger } = options;
     this.#away = new Away({
       load: () => ledger.load(),
-      restore: (saved) => restoreCluster(saved, options, options.log, options.clock.now()),
+      restore: (saved) => this.#restore(saved),
       add: (cluster) => this.#add(cluster),
+    });
+    this.#comings = new Comings({
+      ...options,
+      sealer: this.#sealer,
+      away: this.#away,
+      starts: this.#starts,
+      now: () => this.#newestTick,
+      find: (clusterId) => this.#runners.get(clusterId),
+      create: (clusterId) => this.#add(emptyCluster(clusterId)),
+      remove: (clusterId) => this.#runners.delete(clusterId),
+      seals: (cluster, known) => this.#seals(cluster, known),
+      isOver: () => this.#abandoned,
     });
   }
 
   /** Restores all but those that were let go of. Returns the newest recorded tick, `undefined` when there is none. */
   async restore(): Promise<Tick | undefined> {
-    const { clock, ledger, log } = this.#options;
+    const { ledger } = this.#options;
     let newest: Tick | undefined;
-    for (const saved of await ledger.load()) {
-      const stood = restingIn(saved) ?? (await restoreCluster(saved, this.#options, log, clock.now()));
+    for (const { clusterId, stood } of await restoreAll(await ledger.load(), (saved) => this.#restore(saved))) {
+      if (Number.isFinite(stood.tick)) this.#recordedAt.push(stood.at);
       if (stood.tick > (newest?.number ?? -Infinity)) newest = { number: stood.tick, at: stood.at };
-      if ("rests" in stood) this.#away.add(saved.snapshot.clusterId);
+      if ("rests" in stood) this.#away.add(clusterId, stood.tick);
       else this.#add(stood);
     }
     return newest;
+  }
+
+  #restore(saved: LedgerCluster): Promise<ClusterState> {
+    const { ledger, clock, log } = this.#options;
+    return restoreCluster(saved, { ledger, store: storeOf(this.#options) }, log, clock.now());
+  }
+
+  /** When it was restored: labels of the newest recorded tick of each cluster, epoch ms. */
+  get recordedAt(): readonly number[] {
+    return this.#recordedAt;
   }
 
   /** Sources that some cluster knows. */
@@ -95,102 +108,40 @@ export class Evaluator implements OutcomeSink {
       if (this.#away.has(clusterId)) await this.#away.bringBack(clusterId);
       else if (!this.#runners.has(clusterId)) this.#add(emptyCluster(clusterId));
     }
+    if (start.takeover) this.#scrapedAt = scrapedAt(await this.#options.ledger.baselines());
     const ofCluster = new Map(rules.map((own) => [own.clusterId, own]));
     const done: Promise<void>[] = [];
-    this.#start = start;
-    this.#isConfigured = isConfigured;
+    this.#starts.begin(start, isConfigured);
     for (const [clusterId, runner] of this.#runners) {
       const { cluster } = runner;
       const own = ofCluster.get(clusterId) ?? withoutAlarms(cluster);
       if (!own) {
-        this.#guests.expect(clusterId, start.number);
+        this.#comings.expect(clusterId, start.number);
         continue;
       }
-      done.push(...this.#startOf(runner, start));
+      const told = this.#starts.tell(runner, start);
       if (differ(own, cluster.rules)) {
-        done.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
+        told.push(runner.input({ kind: "command", command: "rules", rules: own } satisfies Command));
       }
+      // The others work all the same.
+      const passUnread = (error: unknown) => (runner.isUnread ? undefined : Promise.reject(error));
+      done.push(...told.map((one) => one.catch(passUnread)));
       // What a cluster without rules still has to tell needs ticks, too.
       if (ofCluster.has(clusterId) || cluster.deliveries.size > 0)
-        this.#sealer.add(clusterId, [...cluster.lastOk.keys()].filter(isConfigured));
+        this.#seals(cluster, this.#starts.sourcesOf(cluster));
     }
     await Promise.all(done);
+    if (this.#abandoned) return;
     this.#unsubscribe = this.#options.bus.subscribe((report) => {
-      this.#meet(report);
+      this.#comings.meet(report);
       this.#turns.add(this.#sealer.report(report));
     });
   }
 
-  /** What a cluster is told when it begins to work, once: the start, and which sources it need not wait for. */
-  #startOf(runner: ClusterRunner, start: Start): Promise<void>[] {
-    const { clusterId, lastOk } = runner.cluster;
-    this.#started.add(clusterId);
-    const gone = [...lastOk.keys()].filter((source) => !this.#isConfigured(source));
-    const forget = gone.map((source): Command => ({ kind: "command", command: "forget", source }));
-    return [start, ...forget].map((input) => runner.input(input));
-  }
-
-  /** The start as of now. */
-  #lateStart(): Start | undefined {
-    const { number, at } = this.#newestTick ?? {};
-    return this.#start && { ...this.#start, number: number ?? this.#start.number, at: at ?? this.#start.at };
-  }
-
-  /** Takes in clusters that no rule file has, when the first rows of theirs come: they keep their series all the same. */
-  #meet({ outcome, tick }: ScrapeReport): void {
-    if (!outcome.ok) return;
-    for (const { clusterId } of outcome.slices) {
-      if (this.#sealer.has(clusterId)) {
-        this.#guests.saw(clusterId, tick.number);
-        continue;
-      }
-      if (!this.#guests.admit(clusterId, tick.number)) {
-        const most = this.#guests.most;
-        if (this.#guests.refused === 1)
-          this.#options.log.warn("more clusters than are kept without rule files", { cluster_id: clusterId, most });
-        continue;
-      }
-      if (this.#away.has(clusterId)) void this.#return(clusterId);
-      else {
-        const runner = this.#runners.get(clusterId) ?? this.#add(emptyCluster(clusterId));
-        this.#tellLate(runner, this.#lateStart());
-        this.#sealer.add(clusterId, [...runner.cluster.lastOk.keys()].filter(this.#isConfigured));
-      }
-    }
-  }
-
-  #tellLate(runner: ClusterRunner, start: Start | undefined): void {
-    if (start && !this.#started.has(runner.cluster.clusterId))
-      for (const told of this.#startOf(runner, start)) void told;
-  }
-
-  /** Rows of a cluster that was let go of came: its ticks are sealed from now on, and wait for what the record has of it. */
-  async #return(clusterId: string): Promise<void> {
-    const start = this.#lateStart();
-    this.#sealer.add(clusterId, []);
-    this.#early.set(clusterId, []);
-    try {
-      const runner = await this.#away.bringBack(clusterId);
-      this.#tellLate(runner, start);
-      this.#sealer.know(clusterId, [...runner.cluster.lastOk.keys()].filter(this.#isConfigured));
-      for (const seal of this.#early.get(clusterId) ?? []) runner.seal(seal);
-    } catch (error) {
-      this.#options.log.error("cluster cannot be read", { cluster_id: clusterId, reason: messageOf(error) });
-      this.#sealer.remove(clusterId);
-      this.#guests.leave(clusterId);
-    } finally {
-      this.#early.delete(clusterId);
-    }
-  }
-
-  /** Lets go of a cluster whose rows have not come for long. One that has, or had, a rule file is there for people. */
-  #letGo(clusterId: string): void {
-    this.#sealer.remove(clusterId);
-    const runner = this.#runners.get(clusterId);
-    if (!runner || runner.cluster.rules || runner.cluster.deliveries.size > 0) return;
-    this.#runners.delete(clusterId);
-    this.#started.delete(clusterId);
-    this.#away.leave(runner);
+  /** From now on ticks of the cluster are sealed. */
+  #seals({ clusterId, tick }: Pick<ClusterState, "clusterId" | "tick">, known: readonly string[]): void {
+    const before = this.#scrapedAt && { number: tick, scrapedAt: this.#scrapedAt.get(clusterId) ?? noEntries() };
+    this.#sealer.add(clusterId, known, before);
   }
 
   /**
@@ -203,17 +154,20 @@ export class Evaluator implements OutcomeSink {
     const revision = rules ?? (known && withoutAlarms(known.cluster));
     if (!revision || (known && !differ(revision, known.cluster.rules))) return;
     const runner = known ?? this.#add(emptyCluster(clusterId));
-    this.#tellLate(runner, this.#lateStart());
-    this.#guests.leave(clusterId);
-    if (rules && !this.#sealer.has(clusterId)) this.#sealer.add(clusterId, [...runner.cluster.lastOk.keys()]);
+    this.#starts.tellLate(runner, this.#starts.late(this.#newestTick));
+    this.#comings.settle(clusterId);
+    if (rules && !this.#sealer.has(clusterId)) this.#seals(runner.cluster, this.#starts.sourcesOf(runner.cluster));
     await runner.command({ kind: "command", command: "rules", rules: revision });
   }
 
-  /** Folds a person's command. Throws `E403` when there is no such cluster, `E404` while its record cannot be written. */
-  async command(clusterId: string, command: Command): Promise<void> {
+  /**
+   * Folds a person's command. Throws `E403` when there is no such cluster, `E404` while its record cannot be written;
+   * `isPatient`: then it waits.
+   */
+  async command(clusterId: string, command: Command, isPatient = false): Promise<void> {
     const runner = this.#runners.get(clusterId);
     if (!runner) throw new TocsinError("E403", `there is no cluster ${clusterId}`);
-    await runner.command(command);
+    await (isPatient ? runner.input(command) : runner.command(command));
   }
 
   /** Hands an event to the clusters that hear it, or to the one that it names. Returns how many took it. */
@@ -227,30 +181,52 @@ export class Evaluator implements OutcomeSink {
 
   /** A tick begins: it will be sealed by its deadline at the latest. */
   tick(tick: Tick): void {
-    this.#newestTick = tick;
-    for (const clusterId of this.#guests.gone(tick.number)) this.#letGo(clusterId);
-    this.#sealer.openTick(tick);
+    this.openTick(tick);
     const timer = this.#options.clock.after(this.#options.evaluationDelayMs, () => {
       this.#deadlines.delete(timer);
-      this.#turns.add(this.#sealer.deadline(tick.number));
+      this.deadline(tick.number);
     });
     this.#deadlines.add(timer);
   }
 
+  /** A tick begins whose deadline somebody else calls out. `isOpen`: it is sealed also where no report of it comes. */
+  openTick(tick: Tick, isOpen = true): void {
+    this.#newestTick = tick;
+    this.#comings.look(tick.number);
+    if (isOpen) this.#sealer.openTick(tick);
+  }
+
+  /** What is open up to that tick is sealed as it is. */
+  deadline(number: number): void {
+    if (!this.#abandoned) this.#turns.add(this.#sealer.deadline(number));
+  }
+
   outcome(clusterId: string, outcome: Outcome): void {
-    void this.#runners.get(clusterId)?.input(outcome);
+    this.#runners
+      .get(clusterId)
+      ?.input(outcome)
+      .catch(() => {});
   }
 
   heldBecause(clusterId: string, deliveryId: string): string | undefined {
     const runner = this.#runners.get(clusterId);
-    return runner ? runner.heldBecause(deliveryId) : "the cluster is gone";
+    if (!runner) return "the cluster is gone";
+    return this.waitsBecause(clusterId, deliveryId) ?? runner.heldBecause(deliveryId);
+  }
+
+  /** The same, where what holds it is no gate of the fold, which would claim it again at once. */
+  waitsBecause(clusterId: string, deliveryId: string): string | undefined {
+    const cluster = this.#runners.get(clusterId)?.cluster;
+    if (cluster?.deliveries.get(deliveryId)?.class !== "control") return undefined;
+    const isLate = cluster.late || this.#options.isLate?.(cluster.tick);
+    return isLate ? "it is catching up with the samples" : undefined;
   }
 
   /** The clusters as they are now, for people: those that have, or had, a rule file, and those whose rows come. Read only. */
   clusters(): readonly ClusterState[] {
     return [...this.#runners.values()]
       .map(({ cluster }) => cluster)
-      .filter(({ clusterId, rules }) => rules !== undefined || this.#guests.has(clusterId));
+      .filter(({ clusterId, rules }) => rules !== undefined || this.#comings.has(clusterId));
   }
 
   /** Whether anything is held of a cluster. */
@@ -271,10 +247,30 @@ export class Evaluator implements OutcomeSink {
     this.#deadlines.clear();
   }
 
-  /** Records that the process ends, where something is under way: its outcomes are still folded, nothing more is sent. */
-  async stopSending(): Promise<void> {
-    const busy = [...this.#runners.values()].filter(({ cluster }) => cluster.deliveries.size > 0);
+  /**
+   * Records that the process ends, where something is under way: its outcomes are still folded, nothing more is sent.
+   * `all`: also where something may yet be decided.
+   */
+  async stopSending(all = false): Promise<void> {
+    const busy = [...this.#runners.values()].filter(
+      ({ cluster: { deliveries, alarms } }) => deliveries.size > 0 || (all && alarms.size > 0),
+    );
     await Promise.all(busy.filter(({ degraded }) => !degraded).map((runner) => runner.input({ kind: "stop" })));
+  }
+
+  /** Whether the outcome of some attempt is awaited. */
+  isSending(): boolean {
+    return [...this.#runners.values()].some(({ cluster }) =>
+      [...cluster.deliveries.values()].some(({ status }) => status === "claimed"),
+    );
+  }
+
+  /** Its clusters are another process's: from this call on nothing more is folded, recorded or dispatched. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.stopTicks();
+    for (const runner of this.#runners.values()) runner.abandon();
+    this.#away.abandon();
   }
 
   /** Ends when everything folded is durable. */
@@ -284,17 +280,15 @@ export class Evaluator implements OutcomeSink {
   }
 
   #add(cluster: ClusterState): ClusterRunner {
-    const { clock, log, ledger, store, dispatcher, onDecision = () => {} } = this.#options;
-    const ports = { clock, log, ledger, store, dispatcher, sealer: this.#sealer, onDecision };
-    const runner = new ClusterRunner(cluster, ports);
+    const { onDecision = () => {} } = this.#options;
+    const own = { ticks: this.#ticks, sealer: this.#sealer, onDecision };
+    const runner = new ClusterRunner(cluster, { ...this.#options, ...own });
+    if (this.#abandoned) runner.abandon();
     this.#runners.set(cluster.clusterId, runner);
     return runner;
   }
 
   #fold(seal: Seal): void {
-    const early = this.#early.get(seal.clusterId);
-    if (early && early.length < MAX_EARLY) early.push(seal);
-    else if (early) this.#sealer.putBack(seal);
-    else this.#runners.get(seal.clusterId)?.seal(seal);
+    if (!this.#comings.keeps(seal)) this.#runners.get(seal.clusterId)?.seal(seal);
   }
 }

@@ -59,7 +59,8 @@ export function fold(cluster: ClusterState, input: Input): Folded {
       break;
   }
   releaseNotices(folding);
-  if (!cluster.stopped) {
+  if (cluster.late) dropRepeats(folding);
+  else if (!cluster.stopped) {
     offer(folding);
     pumpNotices(folding);
   }
@@ -89,6 +90,7 @@ function foldCommand(folding: Folding, command: Command): void {
 
 function foldTick(folding: Folding, tick: SealedTick): void {
   const { cluster } = folding;
+  cluster.late = tick.late === true;
   const events = cluster.hearsEvents ? eventsAt(cluster, tick) : undefined;
   absorbTick(cluster, tick);
   absorbSources(folding, tick);
@@ -103,6 +105,18 @@ function foldTick(folding: Folding, tick: SealedTick): void {
 export function eventsAt(cluster: ClusterState, tick: SealedTick): readonly Omit<EventInput, "kind">[] {
   const { clusterId, seq, members, failing, lastOk, rules } = cluster;
   return eventsOf(tick, { clusterId, clusterName: rules?.clusterName ?? clusterId, seq, members, failing, lastOk });
+}
+
+/** A repeat is sent at its slot or not at all (rule A4): at a late tick it is not. */
+function dropRepeats({ cluster, decisions }: Folding): void {
+  const reason = "the samples of this tick came long after it";
+  for (const alarm of cluster.alarms.values()) {
+    if (!alarm.owed?.isRepeat) continue;
+    alarm.owed = undefined;
+    if (alarm.held === "evidence") continue;
+    alarm.held = "evidence";
+    decisions.push({ d: "hold", at: cluster.at, alarmId: alarm.alarm.id, what: "repeat", gate: "evidence", reason });
+  }
 }
 
 /** Takes a tick into series, values and members: all of it that does not judge. */
@@ -133,6 +147,7 @@ function foldOutcome(folding: Folding, outcome: Outcome): void {
 function foldStart(folding: Folding, start: Start): void {
   const { cluster } = folding;
   cluster.stopped = false;
+  cluster.late = false;
   cluster.shadow = start.shadow === true;
   if (start.intervalMs !== cluster.intervalMs) changeInterval(cluster, start);
   // What comes before the first tick of this run comes now, not when the run before ended.
@@ -143,6 +158,6 @@ function foldStart(folding: Folding, start: Start): void {
     // Repeats that were due while nobody was there are gone.
     alarm.slots = Math.max(alarm.slots, slotsAt(cluster, alarm, start.number));
   }
-  laneStart(folding);
+  laneStart(folding, start);
   noticesStart(folding);
 }

@@ -166,8 +166,9 @@ function laneGate(cluster: ClusterState, owed: Owed): Held | undefined {
     case "in flight":
       return { gate: "lane", reason: "another action of the cluster is being sent" };
     case "settling":
-      // A scale-out never waits for what came of a scale-in.
-      if (owed.direction === "out" && lane.direction !== "out") return undefined;
+      // A scale-out never waits for what came of a scale-in, but for one that another process may still be sending.
+      if (owed.direction === "out" && lane.direction !== "out" && cluster.tick >= (lane.untilTick ?? -Infinity))
+        return undefined;
       return { gate: "lane", reason: "the effect of the action before is awaited" };
     case "cooldown":
       if (owed.direction === "out" && lane.direction !== "out") return undefined;

@@ -15,7 +15,7 @@
  */
 
 import { withEntry } from "../lib/maps.ts";
-import type { Delivery, Outcome } from "../model/decision.ts";
+import type { Delivery, Outcome, Start } from "../model/decision.ts";
 import type { AlarmState, Called, ClusterState, Flight, Owed, PendingAction, Sent } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import type { Folding } from "./folding.ts";
@@ -179,7 +179,7 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
       return done(outcome.outcome);
     case "cancelled":
       end(folding, delivery, "superseded", reason);
-      return done("cancelled");
+      return { ...done("cancelled"), waitTicks: outcome.wait ? 1 : 0 };
     case "not_run": {
       const { forbiddenSince = Infinity, failed = 0 } = pending;
       if (forbids(outcome) && cluster.tick - forbiddenSince >= ticksOf(FORBIDDEN_FOR_S, cluster)) {
@@ -223,8 +223,11 @@ function nextSlotTick(cluster: ClusterState, alarmId: string): number {
   return alarm ? slotTick(cluster, alarm, slotsAt(cluster, alarm, cluster.tick)) : cluster.tick;
 }
 
-/** Rule D3 for the lane: of a claimed attempt without outcome nobody knows whether it ran. */
-export function laneStart(folding: Folding): void {
+/**
+ * Rule D3 for the lane: of a claimed attempt without outcome nobody knows whether it ran. Where another process may still
+ * have been sending it, everything counts from the takeover (rule N3).
+ */
+export function laneStart(folding: Folding, { takeover }: Pick<Start, "takeover">): void {
   const { cluster } = folding;
   const { lane } = cluster;
   if (lane.phase !== "in flight") return;
@@ -232,5 +235,8 @@ export function laneStart(folding: Folding): void {
   const reason = "the service ended before the outcome was known";
   if (delivery) end(folding, delivery, "uncertain", reason);
   const unknown: Called = { pending: lane.current, outcome: "uncertain", waitTicks: 0 };
-  land(folding, lane, [...lane.called, unknown, ...neverCalled(folding, lane, lane.rest)]);
+  const sent = takeover ? { ...lane, sentTick: Math.max(lane.sentTick, takeover.number) } : lane;
+  land(folding, sent, [...lane.called, unknown, ...neverCalled(folding, lane, lane.rest)]);
+  if (takeover && cluster.lane.phase === "settling")
+    cluster.lane = { ...cluster.lane, untilTick: sent.sentTick + ticksOf(takeover.leastS, cluster) };
 }

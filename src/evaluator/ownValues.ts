@@ -31,6 +31,12 @@ export function ownValue(meter: OwnMeter, seal: Seal, before: OwnBefore): number
     }
     case "tocsin.source.duration":
       return Math.max(0, ...says.map(([, word]) => (word.ok ? word.durationMs : 0)));
+    case "tocsin.source.skew": {
+      // Within one process there is one clock. What is not known of any stays as it was.
+      const skews = says.flatMap(([, word]) => word.skewMs ?? (word.ok ? 0 : []));
+      if (skews.length === 0) return known ?? 0;
+      return skews.reduce((most, own) => (Math.abs(own) > Math.abs(most) ? own : most), 0) / 1000;
+    }
     case "tocsin.source.rows":
       return sum(({ rowCount }) => rowCount);
     case "tocsin.source.skipped":

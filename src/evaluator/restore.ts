@@ -50,7 +50,8 @@ export async function fillFromRecord(
 ): Promise<readonly RecordedTick[]> {
   const ticks = await recordedTicks(cluster.clusterId, cluster.tick - ticksToRead(cluster), records, limit);
   fillWindows(cluster, ticks);
-  return ticks.filter(({ seq }) => seq > cluster.seq);
+  // A store that was not asked for a while has ticks of before, under numbers that were used again.
+  return ticks.filter(({ seq, tick }) => seq > cluster.seq && tick.number > cluster.tick);
 }
 
 /** What a restart works on. Only where the record has a hole is anything committed. */

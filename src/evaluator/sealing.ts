@@ -9,15 +9,27 @@ import type { ClusterSlice, ScrapeReport, Tick } from "../model/tick.ts";
 import { countedOf, mergeSlices } from "./mergeSlices.ts";
 
 /** What one known source said at one tick. */
-export type SourceSays =
+export type SourceSays = (
   | { readonly ok: true; readonly slice: ClusterSlice | undefined; readonly durationMs: number }
-  | { readonly ok: false; readonly reason: string; readonly away?: true };
+  | { readonly ok: false; readonly reason: string; readonly away?: true }
+) & {
+  /** What the clock of whoever asked it is ahead by, ms. */
+  readonly skewMs?: number;
+};
 
 /** A sealed tick before it is combined: each known source's word. */
 export interface Seal {
   readonly clusterId: string;
   readonly tick: Tick;
   readonly sources: ReadonlyMap<string, SourceSays>;
+}
+
+/** What another process sealed of a cluster, as the record has it: what comes again is dropped. */
+export interface SealedBefore {
+  /** Number of the newest recorded tick. */
+  readonly number: number;
+  /** Wall clock of the newest recorded scrape of each source, epoch ms of the source's own collector. */
+  readonly scrapedAt: ReadonlyMap<string, number>;
 }
 
 interface OpenTick {
@@ -31,6 +43,7 @@ interface ClusterSealing {
   /** Open ticks, oldest first. */
   readonly open: OpenTick[];
   lastSealed: number;
+  readonly before: SealedBefore | undefined;
   /** Newest tick of which each source's answer was taken: the same answer may come twice. */
   readonly taken: Map<string, number>;
   /** Increases that came too late for their tick, by source, with the newest tick that they are of. */
@@ -48,13 +61,14 @@ export class Sealer {
     this.#maxGapS = maxGapS;
   }
 
-  /** Adds a cluster with the sources it is known to have. */
-  add(clusterId: string, known: Iterable<string>): void {
+  /** Adds a cluster with the sources it is known to have. `before`: what of it is sealed and may come again. */
+  add(clusterId: string, known: Iterable<string>, before?: SealedBefore): void {
     const cluster = {
       maxGapS: this.#maxGapS,
       known: new Set<string>(),
       open: [],
-      lastSealed: -Infinity,
+      lastSealed: before?.number ?? -Infinity,
+      before,
       taken: new Map(),
       carried: new Map(),
     };
@@ -86,31 +100,29 @@ export class Sealer {
 
   /** A tick begins: it is open in every cluster. */
   openTick(tick: Tick): void {
-    for (const cluster of this.#clusters.values()) openIn(cluster, tick);
+    for (const cluster of this.#clusters.values()) if (tick.number > cluster.lastSealed) openIn(cluster, tick);
   }
 
   /** Takes a report; returns what it seals, in order. */
   report(report: ScrapeReport): readonly Seal[] {
-    const { outcome, source, tick, durationMs } = report;
+    const { outcome, source, tick } = report;
     const seals: Seal[] = [];
     const slices = new Map(outcome.ok ? outcome.slices.map((slice) => [slice.clusterId, slice]) : []);
     for (const clusterId of new Set([...slices.keys(), ...(this.#knowing.get(source) ?? [])])) {
       const cluster = this.#clusters.get(clusterId);
       if (!cluster) continue;
       const slice = slices.get(clusterId);
+      if (slice && wasRecorded(cluster.before, source, tick.number, slice)) continue;
       if (outcome.ok) {
         if (tick.number <= (cluster.taken.get(source) ?? -Infinity)) continue;
         cluster.taken.set(source, tick.number);
       }
       if (slice) this.#know(clusterId, cluster, source);
       if (tick.number <= cluster.lastSealed) {
-        if (slice) carry(cluster, source, tick.number, slice);
+        if (slice && !slice.stale) carry(cluster, source, tick.number, slice);
         continue;
       }
-      const says: SourceSays = outcome.ok
-        ? { ok: true, slice, durationMs }
-        : { ok: false, reason: outcome.reason, ...(outcome.away ? { away: outcome.away } : {}) };
-      openIn(cluster, tick).says.set(source, says);
+      openIn(cluster, tick).says.set(source, wordOf(report, slice));
       const last = cluster.open.findLastIndex((open) => [...cluster.known].every((name) => open.says.has(name)));
       seals.push(...sealUpTo(clusterId, cluster, last));
     }
@@ -146,6 +158,30 @@ export class Sealer {
       if (says.ok && says.slice) carry(cluster, source, seal.tick.number, says.slice);
     }
   }
+}
+
+/**
+ * Whether a slice is in the record. Of a tick that was sealed before, the record may lack one that came too late for it:
+ * that is the newer scrape. Afterwards only the very same scrape is none: clocks may be set back.
+ */
+function wasRecorded(
+  before: SealedBefore | undefined,
+  source: string,
+  number: number,
+  { baseline }: ClusterSlice,
+): boolean {
+  const scrapedAt = before?.scrapedAt.get(source);
+  if (before === undefined || scrapedAt === undefined) return false;
+  return number <= before.number ? baseline.at <= scrapedAt : baseline.at === scrapedAt;
+}
+
+/** What a report says of one cluster. Rows that were told by other rules are no answer, and none at all is one. */
+function wordOf({ outcome, durationMs, skewMs }: ScrapeReport, slice: ClusterSlice | undefined): SourceSays {
+  const skew = skewMs === undefined ? {} : { skewMs };
+  if (!outcome.ok)
+    return { ok: false, reason: outcome.reason, ...(outcome.away ? { away: outcome.away } : {}), ...skew };
+  if (slice?.stale) return { ok: false, reason: "its rows were told by rules that are not in force any more", ...skew };
+  return { ok: true, slice, durationMs, ...skew };
 }
 
 function openIn(cluster: ClusterSealing, tick: Tick): OpenTick {

@@ -32,12 +32,13 @@ export function afterPause(overtaken: Overtaken | undefined): Lane {
 
 function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const { cluster } = folding;
-  const ticks = cluster.tick - lane.sentTick;
+  // After a takeover ticks of before it may follow.
+  const ticks = Math.max(0, cluster.tick - lane.sentTick);
   const settleTicks = ticksOf(cluster.rules?.settleS ?? 0, cluster);
-  const { membersBefore } = lane;
+  const { membersBefore, untilTick = -Infinity } = lane;
   const change = complete && membersBefore ? changeSince(membersBefore, cluster.members, lane.direction) : undefined;
   const effective = change?.kind === "effective";
-  if (!effective && ticks < settleTicks) return;
+  if (!effective && (ticks < settleTicks || cluster.tick < untilTick)) return;
   if (!change && lane.unsure.length > 0 && lane.blindTicks < settleTicks) {
     cluster.lane = { phase: "settling", ...lane, blindTicks: lane.blindTicks + 1 };
     return;
@@ -85,7 +86,7 @@ export function overtake(folding: Folding): Overtaken | undefined {
     return { direction, sentTick, untilTick: Math.max(lane.untilTick, sentTick + pauseTicks) };
   }
   const { alarmId, transition } = lane;
-  const ticks = cluster.tick - sentTick;
+  const ticks = Math.max(0, cluster.tick - sentTick);
   decisions.push({ d: "effect", at, alarmId, transition, effect: "unclear", direction, ticks, servers: [] });
   const settledTick = sentTick + ticksOf(cluster.rules?.settleS ?? 0, cluster);
   const { membersBefore } = lane;

@@ -26,6 +26,8 @@ interface Saved {
   readonly tick: number | null;
   readonly at: number;
   readonly shadow: boolean;
+  /** Absent: it is not. */
+  readonly late?: true;
   readonly pauses: Pauses;
   readonly series: SavedSeries;
   readonly totals: readonly (readonly [string, number])[];
@@ -70,6 +72,7 @@ export function saveCluster(cluster: ClusterState): string {
     tick: Number.isFinite(cluster.tick) ? cluster.tick : null,
     at: cluster.at,
     shadow: cluster.shadow,
+    ...(cluster.late ? { late: true } : {}),
     pauses: cluster.pauses,
     series: saveSeries(cluster.series),
     totals: KEPT_TOTALS.flatMap((name) => {
@@ -130,6 +133,7 @@ export function loadCluster(
     tick: saved.tick ?? -Infinity,
     at: saved.at,
     shadow: saved.shadow,
+    late: saved.late === true,
     pauses: saved.pauses,
     series: loadSeries(saved.series, saved.intervalMs / 1000, rules),
     values: Object.fromEntries(saved.totals),

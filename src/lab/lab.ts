@@ -16,6 +16,7 @@ import { silentLogger } from "../lib/log.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Clock } from "../ports.ts";
 import { writeLabFiles } from "./files.ts";
+import type { Haproxy } from "./haproxy.ts";
 import { startHaproxy } from "./haproxy.ts";
 import { Load } from "./load.ts";
 import { Scaler } from "./scaler.ts";
@@ -34,14 +35,25 @@ export interface LabOptions {
 }
 
 /** Load of the whole cluster by phase, B/s: for two servers just right, too much, and for three too little. */
-const LOAD = { steady: 50_000, high: 100_000, low: 36_000 } as const;
+export const LOAD = { steady: 50_000, high: 100_000, low: 36_000 } as const;
 const STEADY_MS = 8000;
 /** The lab gives up after this. */
 const LIMIT_MS = 85_000;
 
-/** Runs the lab; true when both actions took effect. */
-export async function runLab(options: LabOptions): Promise<boolean> {
-  const { clock, out, signal, environment } = options;
+/** What is around the service in every shape. */
+export interface Lab extends AsyncDisposable {
+  readonly folder: string;
+  readonly haproxy: Haproxy;
+  readonly scaler: Scaler;
+  readonly load: Load;
+  readonly timeline: Timeline;
+  /** Ends what was started, the newest first. */
+  readonly cleanup: AsyncDisposableStack;
+}
+
+/** Starts HAProxy, its servers and the receiver. */
+export async function openLab(options: LabOptions): Promise<Lab> {
+  const { clock, out, environment } = options;
   await using cleanup = new AsyncDisposableStack();
   const folder = options.folder === undefined ? mkdtempSync(join(tmpdir(), "tocsin-lab-")) : resolve(options.folder);
   mkdirSync(folder, { recursive: true });
@@ -56,7 +68,16 @@ export async function runLab(options: LabOptions): Promise<boolean> {
   const scaler = cleanup.use(new Scaler({ haproxy, clock, min: 2, max: 6, actionMs: 1500, say }, backends));
   await scaler.listen();
   const load = cleanup.use(new Load(haproxy.port, clock));
+  const own = cleanup.move();
+  return { folder, haproxy, scaler, load, timeline, cleanup: own, [Symbol.asyncDispose]: () => own.disposeAsync() };
+}
 
+/** Runs the lab; true when both actions took effect. */
+export async function runLab(options: LabOptions): Promise<boolean> {
+  const { clock, out, signal, environment } = options;
+  const startedMs = clock.monotonic();
+  await using lab = await openLab(options);
+  const { folder, haproxy, scaler, load, timeline, cleanup } = lab;
   const config = writeLabFiles(folder, haproxy.socket, { in: scaler.url("in"), out: scaler.url("out") });
   const { settings } = loadSettings(config, folder);
   if (!settings) throw new Error("the lab's own tocsin.yaml is wrong");
@@ -66,7 +87,7 @@ export async function runLab(options: LabOptions): Promise<boolean> {
     timeline.decision(decision);
     watch.take(decision);
   };
-  const onFatal = (reason: string) => say(`the storage is gone: ${reason}`);
+  const onFatal = (reason: string) => timeline.event(`the storage is gone: ${reason}`);
   const app = await startApp({ settings, clusters, environment, clock, log: silentLogger, onDecision, onFatal });
   cleanup.defer(() => app.stop());
 
@@ -84,7 +105,7 @@ export async function runLab(options: LabOptions): Promise<boolean> {
 }
 
 /** What has happened so far. */
-class Watch {
+export class Watch {
   readonly effective = { in: 0, out: 0 };
   readonly delivered = { in: 0, out: 0 };
   readonly #direction = new Map<string, "in" | "out" | "unknown">();
@@ -131,7 +152,7 @@ async function play({ app, clock, load, timeline, watch, signal }: Play): Promis
 
 async function tick(clock: Clock, load: Load, app: App, timeline: Timeline): Promise<void> {
   await new Promise<void>((resolve) => clock.after(1000, resolve));
-  timeline.state(load.bytesPerS, app.view);
+  await timeline.state(load.bytesPerS, app.view);
 }
 
 function summary(out: (text: string) => void, watch: Watch, load: Load, elapsedMs: number): void {

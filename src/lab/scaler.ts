@@ -33,6 +33,8 @@ export class Scaler implements AsyncDisposable {
   #next: number;
   #action: Promise<void> | undefined;
   #server: RunningServer | undefined;
+  /** Actions that were begun, by direction. */
+  readonly accepted = { in: 0, out: 0 };
 
   constructor(options: ScalerOptions, backends: readonly RunningServer[]) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class Scaler implements AsyncDisposable {
         response.writeHead(409).end(JSON.stringify({ error: { code: 409, type: "ResourceIsLocked" } }));
       } else {
         response.writeHead(202).end(JSON.stringify({ action: randomUUID() }));
+        this.accepted[direction]++;
         this.#begin(direction);
       }
     });

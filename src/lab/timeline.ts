@@ -3,6 +3,9 @@
 import type { Decision } from "../model/decision.ts";
 import type { ServiceView } from "../serviceView.ts";
 
+/** What of a service it shows. */
+export type Seen = Pick<ServiceView, "clusters" | "alarms">;
+
 const COLUMNS = "  time      load   per server  servers up  lane";
 
 export class Timeline {
@@ -24,9 +27,9 @@ export class Timeline {
   }
 
   /** The state of things: bytes a second asked of the cluster, the value that the alarms read, servers, lane. */
-  state(load: number, view: ServiceView): void {
-    const [cluster] = view.clusters();
-    const alarm = view.alarms().find(({ name }) => name === "scale_out_alarm");
+  async state(load: number, view: Seen): Promise<void> {
+    const [cluster] = await view.clusters();
+    const alarm = (await view.alarms()).find(({ name }) => name === "scale_out_alarm");
     const up = Object.values(cluster?.servers ?? {}).filter((state) => state === "up").length;
     const value = alarm?.value === null || alarm === undefined ? "-" : kilobytes(alarm.value);
     this.#out(

@@ -50,6 +50,8 @@ export interface Outcome {
   readonly status?: number;
   readonly reason: string;
   readonly retryAfterS?: number;
+  /** It was called off by what no tick and no person tells: it is not claimed again before the next tick. */
+  readonly wait?: true;
   readonly detail?: AttemptDetail;
 }
 
@@ -62,6 +64,16 @@ export interface Start {
   readonly intervalMs: number;
   /** Everything is decided, and nothing is sent. */
   readonly shadow?: true;
+  /** Another process may have been at work on the cluster until now: absent, none was. */
+  readonly takeover?: Takeover;
+}
+
+/** What was under way when one process takes over from another, which may be late with a last write (rule N3). */
+export interface Takeover {
+  /** Number of the tick at which it happened. Ticks between the start's and this one may follow the start. */
+  readonly number: number;
+  /** What was under way settles from that tick, for at least so many seconds. */
+  readonly leastS: number;
 }
 
 /** The process is about to end: nothing more is sent until the next start. */

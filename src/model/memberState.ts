@@ -6,12 +6,12 @@
  */
 export type MemberState = "up" | "standby" | "draining" | "down" | "maint" | "unknown";
 
-/** Worst first: of a server that is seen twice, in two backends or by two balancers, the worse state counts. */
-const WORST_FIRST: readonly MemberState[] = ["down", "unknown", "maint", "draining", "standby", "up"];
+/** Every state, worst first: of a server that is seen twice, in two backends or by two balancers, the worse counts. */
+export const MEMBER_STATES: readonly MemberState[] = ["down", "unknown", "maint", "draining", "standby", "up"];
 
 /** The worse of two states of one server; `undefined`: it was not seen before. */
 export function worseState(known: MemberState | undefined, seen: MemberState): MemberState {
-  return known !== undefined && WORST_FIRST.indexOf(known) < WORST_FIRST.indexOf(seen) ? known : seen;
+  return known !== undefined && MEMBER_STATES.indexOf(known) < MEMBER_STATES.indexOf(seen) ? known : seen;
 }
 
 /**

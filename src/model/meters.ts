@@ -171,6 +171,7 @@ const OWN: readonly OwnMeter[] = [
   own("up", "source", "known sources of the cluster that answered at this tick"),
   own("age", "s", "time since the known source that has been silent longest last answered"),
   own("duration", "ms", "the slowest answer at this tick"),
+  own("skew", "s", "what the clock of a source's agent is ahead of the bus by, of the one that is farthest off"),
   own("rows", "row", "rows of the cluster in this tick's answers"),
   own("skipped", "line", "lines of this tick's answers that were no rows"),
   own("errors", "scrape", "scrapes of known sources that failed or came too late", true),

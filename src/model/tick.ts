@@ -99,6 +99,8 @@ export interface ClusterSlice {
   /** Bytes moved since the previous scrape. */
   readonly moved: boolean;
   readonly baseline: Baseline;
+  /** Its rows were found by rules that are not in force any more: it is no answer about the cluster (rule N4). */
+  readonly stale?: true;
 }
 
 /** A scrape of one source at one tick, ready for the bus. An error is a report too. */
@@ -106,6 +108,10 @@ export interface ScrapeReport {
   readonly tick: Tick;
   readonly source: string;
   readonly durationMs: number;
+  /** What the clock of the machine that scraped is ahead of the bus by, ms; absent: both are one machine. */
+  readonly skewMs?: number;
+  /** Revision of the published mappings that told which rows are whose (rule N4); absent: those of this process. */
+  readonly mapping?: number;
   readonly outcome:
     | { readonly ok: true; readonly slices: readonly ClusterSlice[] }
     | {
@@ -154,6 +160,8 @@ export interface SealedTick {
    * the increase since the tick before.
    */
   readonly servers?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** It was sealed long after its time: everything is decided at it, and nothing is sent. */
+  readonly late?: true;
 }
 
 /** All known sources, and as many as are expected, reported: only such a tick says who is there (rules J6, L4). */

@@ -102,9 +102,9 @@ export class QueryClient implements Queries {
   }
 
   #begin(): Worker {
-    const { folder, intervalMs, worker: file } = this.#options;
+    const { folder, intervalMs, influx, worker: file } = this.#options;
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const given: WorkerGiven = { folder, intervalMs };
+    const given: WorkerGiven = { folder, intervalMs, influx };
     // No limit of its memory: what passes one may end the whole process. What queries read at once is small.
     const worker = new Worker(file ?? new URL(`./worker.${extension}`, import.meta.url), { workerData: given });
     worker.on("message", (told: Told) => this.#told(told));

@@ -1,5 +1,6 @@
 /** How the service asks: in a worker beside an embedded store, or right here where series are in memory. */
 
+import type { InfluxSettings } from "../model/influxSettings.ts";
 import type { MetricAnswer, MetricQuery } from "../model/metricQuery.ts";
 import type { SampleReader } from "../seriesPorts.ts";
 import { answerQuery } from "./answer.ts";
@@ -39,6 +40,9 @@ export type Told =
 
 /** What a worker is begun with. */
 export interface WorkerGiven {
+  /** Of the embedded store. */
   readonly folder: string;
   readonly intervalMs: number;
+  /** Where series are kept instead; `undefined`: in the embedded store. */
+  readonly influx?: InfluxSettings | undefined;
 }

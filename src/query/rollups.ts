@@ -2,6 +2,7 @@
 
 import { counterOf } from "../evaluator/needs.ts";
 import type { Statistic, ThresholdRule } from "../model/alarm.ts";
+import { NAMED_STATISTICS } from "../model/alarm.ts";
 import { meterNamed } from "../model/meters.ts";
 import type { MetricPoint } from "../model/metricQuery.ts";
 import type { Rollup } from "../model/rollup.ts";
@@ -10,19 +11,10 @@ import type { Ends } from "./ends.ts";
 /** Seconds of a rollup. */
 export const ROLLUP_S = 300;
 
-/** Statistics that rollups answer. */
-export const FROM_ROLLUPS: readonly Statistic[] = [
-  "avg",
-  "max",
-  "min",
-  "sum",
-  "count",
-  "last",
-  "first",
-  "range",
-  "rate",
-  "increase",
-];
+/** Statistics that rollups answer: those that need not know each value. */
+export const FROM_ROLLUPS: readonly Statistic[] = NAMED_STATISTICS.filter(
+  (statistic) => statistic !== "stddev" && statistic !== "median",
+);
 
 /** Whether windows of that length and statistic can be put together from rollups. */
 export function canRollUp(statistic: Statistic, periodMs: number): boolean {

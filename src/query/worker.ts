@@ -1,20 +1,27 @@
-/** Where queries are answered: a thread that reads the embedded store beside the one that writes it. */
+/** Where queries are answered: a thread that reads the store beside the one that writes it. */
 
 import { parentPort, workerData } from "node:worker_threads";
 import { openSqliteReader } from "../backend/sqlite/reader.ts";
+import { systemClock } from "../lib/clock.ts";
 import { messageOf, TocsinError } from "../lib/errors.ts";
 import type { SampleReader } from "../seriesPorts.ts";
 import { answerQuery } from "./answer.ts";
 import { catalogOf } from "./catalog.ts";
 import type { Asked, Told, WorkerGiven } from "./queries.ts";
 
-const { folder, intervalMs } = workerData as WorkerGiven;
+const { folder, intervalMs, influx } = workerData as WorkerGiven;
 
 let reader: SampleReader | undefined;
 
+async function opened(): Promise<SampleReader> {
+  if (influx === undefined) return openSqliteReader(folder);
+  const { createInfluxReader } = await import("../backend/influx/reader.ts");
+  return createInfluxReader({ settings: influx, environment: process.env, clock: systemClock });
+}
+
 async function answer(asked: Asked): Promise<unknown> {
   // A file that cannot be opened is the error of who asks, and may be there for the next.
-  reader ??= openSqliteReader(folder);
+  reader ??= await opened();
   if (asked.what === "catalog") return catalogOf(reader, asked.filter);
   return answerQuery(asked.query, reader, { ...asked.named, intervalMs });
 }

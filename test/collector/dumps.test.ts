@@ -132,6 +132,7 @@ describe("Octavia's amphora", () => {
       "tocsin.source.age": 0,
       "tocsin.source.duration": 7,
       "tocsin.source.rows": 4,
+      "tocsin.source.skew": 0,
       "tocsin.source.skipped": 0,
       "tocsin.source.errors": 0,
       "tocsin.source.resets": 0,

@@ -435,6 +435,7 @@ describe("store", () => {
 
   it("has defaults", () => {
     expect(load("").settings?.store).toEqual({
+      type: "sqlite",
       detail: "proxies",
       retention: { clustersS: 30 * DAY_S, rowsS: 2 * DAY_S, rollupsS: 90 * DAY_S, historyS: 90 * DAY_S },
       quotaBytes: 10 * 2 ** 30,
@@ -447,6 +448,7 @@ describe("store", () => {
     );
     expect(settings?.dataPath).toBe(join(folder, "d"));
     expect(settings?.store).toEqual({
+      type: "sqlite",
       detail: "members",
       retention: { clustersS: 3600, rowsS: 5400, rollupsS: 400 * DAY_S, historyS: 7 * DAY_S },
       quotaBytes: 500 * 2 ** 20,
@@ -462,7 +464,5 @@ describe("store", () => {
     ["store: {retention: 30d}", '1:20 E103 "retention" must be a map'],
     ["store: {quota: 63MiB}", '1:16 E103 "quota": at least 64MiB is needed, or 0 for no bound'],
     ["store: {quota: ten}", '1:16 E103 "quota": expected a size such as 500MiB, 10GiB or 1GB'],
-    ["store: {influx: {}}", '1:9 E106 "influx" is not supported by this version | remove it'],
-    ["store: {type: influx}", '1:9 E106 "type" is not supported by this version | remove it'],
   ])("%s", (text, says) => expect(said(text)).toEqual([says]));
 });

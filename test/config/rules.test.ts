@@ -344,7 +344,7 @@ describe("tocsin.yaml", () => {
     ["collector: {intervall: 5s}", 'E102 unknown key "intervall"'],
     ["api: {listen: 8042}", 'E103 "listen" must be a string'],
     ['api: {listen: "nowhere"}', 'E103 "listen": expected host:port'],
-    ["bus: {type: nats}", 'E106 "bus" is not supported by this version'],
+    ["api: {cors: []}", 'E106 "cors" is not supported by this version'],
     ["collector: {sources: [{name: a, socket: x}, {name: a, socket: y}]}", 'E203 there are two sources named "a"'],
   ])("%s", (text, says) => {
     const [diagnostic] = settingsOf(text).diagnostics;

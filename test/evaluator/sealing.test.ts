@@ -3,7 +3,8 @@ import { combine } from "../../src/evaluator/combine.ts";
 import type { Seal } from "../../src/evaluator/sealing.ts";
 import { Sealer } from "../../src/evaluator/sealing.ts";
 import { createSeries } from "../../src/evaluator/series.ts";
-import type { Tick } from "../../src/model/tick.ts";
+import { withoutStale } from "../../src/model/staleSlice.ts";
+import type { ScrapeReport, Tick } from "../../src/model/tick.ts";
 import { aFailure, aReport, aSlice } from "../helpers/reports.ts";
 import { BYTES, RATE, SESSIONS } from "../helpers/rules.ts";
 
@@ -211,5 +212,66 @@ describe("sources of one cluster add up", () => {
     };
     expect(combine(partial, known).members).toEqual([]);
     expect(combine(partial, { ...known, lastOk: new Map([["t", 2]]) }).values["tocsin.source.age"]).toBe(30);
+  });
+});
+
+describe("what agents say beside their rows", () => {
+  const skewed = (source: string, number: number, skewMs?: number): ScrapeReport => ({
+    ...aReport({ number, at: number * 10_000 }, 1, {}, source),
+    ...(skewMs === undefined ? {} : { skewMs }),
+  });
+  const sealed = (...reports: readonly ScrapeReport[]) => {
+    const sealer = new Sealer(120);
+    sealer.add("web", ["s", "t"]);
+    const values: Record<string, number> = {};
+    return reports.flatMap((report) =>
+      [...sealer.report(report), ...(report.source === "t" ? sealer.deadline(report.tick.number) : [])].map((one) => {
+        const own = combine(one, { ...before, values });
+        Object.assign(values, own.values);
+        return own;
+      }),
+    );
+  };
+
+  it("the skew is that of the clock that is farthest off, also of a source that failed; in one process it is none", () => {
+    const failed = { ...aFailure({ number: 3, at: 30_000 }, "t"), skewMs: -9000 };
+    const seals = sealed(
+      ...[skewed("s", 1), skewed("t", 1)],
+      ...[skewed("s", 2, 1500), skewed("t", 2, -400)],
+      ...[skewed("s", 3, 1500), failed],
+      // Nobody says anything: what was known stays.
+      aFailure({ number: 4, at: 40_000 }, "t"),
+    );
+    expect(seals.map(({ values }) => values["tocsin.source.skew"])).toEqual([0, 1.5, -9, -9]);
+  });
+
+  it("a slice of rows that were told by older rules is no answer, and nothing of it is carried over", () => {
+    const bytes = aSlice({ increases: { [BYTES]: 70 } });
+    const stale = (number: number): ScrapeReport =>
+      withoutStale(
+        {
+          ...{ tick: { number, at: number * 10_000 }, source: "s", durationMs: 1, mapping: 4 },
+          outcome: { ok: true, slices: [bytes, { ...bytes, clusterId: "other" }] },
+        },
+        (clusterId) => (clusterId === "web" ? 5 : undefined),
+      );
+    const [first, second] = sealed(stale(1), skewed("t", 1), skewed("s", 2), skewed("t", 2), stale(1));
+    expect(first?.sources).toMatchObject([{ name: "s", coveredS: 0, error: expect.stringContaining("rules") }, {}]);
+    expect([first?.values[BYTES], second?.values[BYTES]]).toEqual([1000, 3000]);
+    expect(stale(1).outcome).toMatchObject({
+      slices: [
+        { stale: true, increases: {}, members: {} },
+        { ...bytes, clusterId: "other" },
+      ],
+    });
+  });
+
+  it("what is as new as the newest put, or says nothing of it, stays as it is", () => {
+    const report = { ...skewed("s", 1), mapping: 5 };
+    expect(withoutStale(report, () => 5)).toBe(report);
+    expect(withoutStale(report, () => undefined)).toBe(report);
+    expect(withoutStale(skewed("s", 1), () => 5)).toMatchObject({ source: "s" });
+    const failed = { ...aFailure({ number: 1, at: 1 }), mapping: 1 };
+    expect(withoutStale(failed, () => 5)).toBe(failed);
   });
 });

@@ -28,7 +28,7 @@ type Send = Extract<Decision, { d: "send" }>;
 type Transition = Extract<Decision, { d: "transition" }>;
 
 /** All that was recorded of one cluster. */
-interface Journal {
+export interface Journal {
   readonly clusterId: string;
   readonly log: readonly Decision[];
   readonly deliveries: ReadonlyMap<string, Delivery>;
@@ -92,7 +92,7 @@ function joined(verdicts: readonly Verdict[]): Verdict {
   };
 }
 
-function checkCluster(journal: Journal, posts: readonly Post[]): Omit<Verdict, "replayDiffers"> {
+export function checkCluster(journal: Journal, posts: readonly Post[]): Omit<Verdict, "replayDiffers"> {
   const sends = journal.log.filter((one): one is Send => one.d === "send");
   const transitions = journal.log.filter((one): one is Transition => one.d === "transition");
   const byId = Map.groupBy(posts, ({ id }) => id);
@@ -150,7 +150,7 @@ function lostSends({ deliveries }: Journal, byId: ReadonlyMap<string, readonly P
  * The newest high load lasted until everything was done: its actions ran, or one of which nobody can know was followed
  * by an effect.
  */
-function lostAtTheEnd(
+export function lostAtTheEnd(
   { log, called, deliveries }: Journal,
   transitions: readonly Transition[],
   byId: ReadonlyMap<string, readonly Post[]>,

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../src/ports.ts";
+import type { BuiltProgram } from "./builtProgram.ts";
 import type { Pace } from "./crashClock.ts";
 import { fastClock } from "./crashClock.ts";
 import type { Behaviour, ReceiverStep } from "./crashReceiver.ts";
@@ -16,7 +17,7 @@ import { ScriptedHaproxy } from "./crashSource.ts";
 import { writeSetUp } from "./service.ts";
 import { eventually, temporaryFolder } from "./sockets.ts";
 
-const ENTRY = new URL("./crashService.ts", import.meta.url).pathname;
+/** How much faster than real the service's time goes. */
 const SPEED = 10;
 /** Of the times that a receiver which scales ran, in so many there is something to be seen of it. */
 const EFFECT_SHARE = 0.5;
@@ -67,14 +68,17 @@ export class CrashWorld implements AsyncDisposable {
   mood: Behaviour | undefined;
   readonly #stack = new AsyncDisposableStack();
   readonly #folder = temporaryFolder();
-  readonly #pace: Pace = { speed: SPEED, epochMs: Date.now() };
+  readonly #build: BuiltProgram;
+  readonly #pace: Pace;
   #life = 0;
   #current: ChildProcess | undefined;
   #port = 0;
   #edits = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, build: BuiltProgram, speed = SPEED) {
     this.seed = seed;
+    this.#pace = { speed, epochMs: Date.now() };
+    this.#build = build;
     this.random = randomFrom(seed);
     this.clock = fastClock(this.#pace);
     this.haproxy = new ScriptedHaproxy(CLUSTERS, seed, this.clock);
@@ -128,10 +132,9 @@ export class CrashWorld implements AsyncDisposable {
     const plan: Plan = { ...this.#pace, folder: this.#folder.path, step };
     const logFile = openSync(join(this.#folder.path, "log"), "a");
     const spawnedAt = performance.now();
-    const child = fork(ENTRY, [JSON.stringify(plan)], {
+    const child = fork(this.#build.entry, [JSON.stringify(plan)], {
       stdio: ["ignore", "pipe", logFile, "ipc"],
-      // As quick as the built program, which need not be translated at each start.
-      env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder.path, "compiled") },
+      env: { ...process.env, NODE_COMPILE_CACHE: this.#build.compiled },
     });
     closeSync(logFile);
     this.#current = child;

@@ -26,10 +26,12 @@ const ports = {
   clock: new FakeClock(),
   log: silentLogger,
   ledger: createMemoryLedger(),
-  store: createMemoryStore(),
+  ticks: { store: createMemoryStore() },
   dispatcher: { dispatch: () => {}, cancel: () => {} },
   sealer: new Sealer(120),
   onDecision: () => {},
+  intervalMs: 10_000,
+  evaluationDelayMs: 4000,
 };
 
 /** Most ticks that it may take until everything owed is sent, when nothing fails any more. */

@@ -38,12 +38,7 @@ export const DAMAGED_CODE = "E305";
  * when another version made one.
  */
 export async function openSqlite(folder: string, options: OpenOptions = {}): Promise<SqliteBackend> {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    accessSync(folder, constants.W_OK);
-  } catch (error) {
-    throw new TocsinError("E301", `cannot write to the data folder ${folder}: ${messageOf(error)}`, { cause: error });
-  }
+  makeFolder(folder);
   const state = new WorkerClient("stateWorker", { folder }, options.onDeath);
   const metrics = new WorkerClient("metricsWorker", { folder }, options.onDeath);
   const { at = systemClock.now(), retention, quotaBytes } = options;
@@ -65,6 +60,58 @@ export async function openSqlite(folder: string, options: OpenOptions = {}): Pro
     if (error instanceof TocsinError) throw error;
     throw new TocsinError("E302", `cannot open the databases in ${folder}: ${messageOf(error)}`, { cause: error });
   }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new TocsinError("E301", `cannot write to the data folder ${folder}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** An index of a record that is kept elsewhere: what it lacks is written again from there. */
+export interface LedgerIndex extends Ledger {
+  /** The newest sequence of each cluster. */
+  seqs(): Promise<readonly (readonly [clusterId: string, seq: number])[]>;
+  /** Like `load`, of these clusters alone. */
+  loadOf(clusterIds: readonly string[]): ReturnType<Ledger["load"]>;
+  /** Like `baselines`, of these clusters alone. */
+  baselinesOf(clusterIds: readonly string[]): ReturnType<Ledger["baselines"]>;
+  /** Writes commits in one go, in order. Rejects when one of them is not written; all of them may be given again. */
+  apply(commits: readonly Commit[]): Promise<void>;
+}
+
+/**
+ * Opens an index in a folder of its own, for this process alone. One that is damaged, or may lack something after a loss
+ * of power, is begun anew, as is any when it `isEmpty`. Throws `E301`, `E302`, `E303` as `openSqlite`.
+ */
+export async function openSqliteIndex(
+  folder: string,
+  isEmpty: boolean,
+  onDeath?: (reason: string) => void,
+): Promise<LedgerIndex> {
+  makeFolder(folder);
+  const worker = new WorkerClient("stateWorker", { folder, use: isEmpty ? "empty index" : "index" }, onDeath);
+  try {
+    await worker.call("open", 0);
+  } catch (error) {
+    await worker.close().catch(() => {});
+    if (error instanceof TocsinError) throw error;
+    throw new TocsinError("E302", `cannot open the index in ${folder}: ${messageOf(error)}`, { cause: error });
+  }
+  return {
+    ...ledgerOver(worker),
+    seqs: () => worker.call("seqs") as ReturnType<LedgerIndex["seqs"]>,
+    loadOf: (clusterIds) => worker.call("load", clusterIds) as ReturnType<Ledger["load"]>,
+    baselinesOf: (clusterIds) => worker.call("baselines", clusterIds) as ReturnType<Ledger["baselines"]>,
+    async apply(commits) {
+      const errors = (await worker.call("commit", commits)) as readonly (string | null)[];
+      const error = errors.find((one) => one !== null);
+      if (error) throw new Error(error);
+    },
+  };
 }
 
 function ledgerOver(worker: WorkerClient): Ledger {

@@ -5,7 +5,7 @@ import { hasContent } from "./database.ts";
 import { examine, type Found } from "./examine.ts";
 import { lockFolder } from "./lock.ts";
 import { type Mark, readMark } from "./mark.ts";
-import { isLost, isSuspect, setAside, suspect, trust } from "./setAside.ts";
+import { isLost, isSuspect, removeState, setAside, suspect, trust } from "./setAside.ts";
 import { StateDb } from "./stateDb.ts";
 import { STATE_SCHEMA } from "./stateSchema.ts";
 
@@ -18,11 +18,15 @@ export interface OpenedState {
   close(): void;
 }
 
+/** The record itself, or an index of one that is kept elsewhere; `empty`: whatever the file holds, it is begun anew. */
+export type StateUse = "record" | "index" | "empty index";
+
 /**
  * Opens the record. Throws `E303` when another process holds the folder, `E304` for a file of another version.
  * `at`: now, epoch ms.
  */
-export function openState(folder: string, at: number): OpenedState {
+export function openState(folder: string, at: number, use: StateUse = "record"): OpenedState {
+  if (use !== "record") return openIndex(folder, use);
   const lock = lockFolder(folder);
   try {
     const mark = readMark(folder);
@@ -40,6 +44,31 @@ export function openState(folder: string, at: number): OpenedState {
       lock.close();
     };
     return { db, damaged, isUsed: db.commits > 0, close };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** An index is made again from what it is an index of: where there is a doubt, it is removed. */
+function openIndex(folder: string, use: StateUse): OpenedState {
+  const lock = lockFolder(folder);
+  try {
+    const file = join(folder, "state.db");
+    const mark = readMark(folder);
+    const isWhole = () => {
+      const found = examine(file, STATE_SCHEMA, false);
+      // One of another version, too, is quicker made anew than understood.
+      return found.kind === "intact" && found.id !== undefined && damageOf(found, mark, folder) === undefined;
+    };
+    const isKept = use === "index" && mark?.isClean === true && !isSuspect(folder, "state") && isWhole();
+    if (!isKept) removeState(folder);
+    const db = new StateDb(folder, () => suspect(folder, "state"), true);
+    const close = () => {
+      db.close();
+      lock.close();
+    };
+    return { db, damaged: [], isUsed: db.commits > 0, close };
   } catch (error) {
     lock.close();
     throw error;

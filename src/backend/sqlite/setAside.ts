@@ -26,6 +26,13 @@ export function setAside(folder: string, names: readonly [FileName, ...FileName[
   return `${present.filter((file) => !file.endsWith("-shm")).join(", ")} moved to ${aside}`;
 }
 
+/** Removes `state.db` and all that belongs to it: only where it is an index of what is kept elsewhere. */
+export function removeState(folder: string): void {
+  for (const end of ["", "-wal", "-shm", "-journal"]) rmSync(join(folder, `state.db${end}`), { force: true });
+  rmSync(join(folder, MARK_FILE), { force: true });
+  trust(folder, "state");
+}
+
 /** An existing one is not written into. */
 function newFolder(path: string): string {
   for (let n = 1; ; n++) {

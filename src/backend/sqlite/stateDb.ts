@@ -39,13 +39,16 @@ export class StateDb {
   readonly #trimmer: Trimmer;
   #commits: number;
 
-  /** `onDamage`: a commit met damaged data; a read that does throws `E306`. */
-  constructor(folder: string, onDamage: () => void = () => {}) {
+  /**
+   * `onDamage`: a commit met damaged data; a read that does throws `E306`. `isIndex`: what it holds is kept elsewhere,
+   * too: after a loss of power it may lack the newest of it.
+   */
+  constructor(folder: string, onDamage: () => void = () => {}, isIndex = false) {
     this.#onDamage = onDamage;
     const file = join(folder, "state.db");
     this.#db = openDatabase(file, [
       "journal_mode=WAL",
-      "synchronous=FULL",
+      `synchronous=${isIndex ? "NORMAL" : "FULL"}`,
       "foreign_keys=ON",
       "journal_size_limit=16777216",
     ]);
@@ -146,12 +149,22 @@ export class StateDb {
     return row && (JSON.parse(String(row.doc)) as Delivery);
   }
 
-  load(): LedgerCluster[] {
-    return this.#rows("cluster", "cluster ORDER BY id").map((row) => {
+  /** Of these clusters, or of all. */
+  load(clusterIds?: readonly string[]): LedgerCluster[] {
+    const rest = clusterIds ? `cluster WHERE id IN ${LISTED} ORDER BY id` : "cluster ORDER BY id";
+    return this.#rows("cluster", rest, ...(clusterIds ? [JSON.stringify(clusterIds)] : [])).map((row) => {
       const clusterId = String(row.id);
       const snapshot = { clusterId, seq: Number(row.seq), doc: String(row.doc) };
       return { snapshot, rules: this.rulesAt(clusterId, Number.MAX_SAFE_INTEGER) };
     });
+  }
+
+  /** The newest sequence of each cluster. */
+  seqs(): (readonly [clusterId: string, seq: number])[] {
+    return this.#db
+      .prepare("SELECT id, seq FROM cluster")
+      .all()
+      .map(({ id, seq }) => [String(id), Number(seq)]);
   }
 
   rulesAt(clusterId: string, seq: number): ClusterRules | undefined {
@@ -190,8 +203,10 @@ export class StateDb {
     });
   }
 
-  baselines(): StoredBaseline[] {
-    return this.#rows("baseline", "baseline").map(storedBaseline);
+  /** Of these clusters, or of all. */
+  baselines(clusterIds?: readonly string[]): StoredBaseline[] {
+    const rest = clusterIds ? `baseline WHERE cluster_id IN ${LISTED}` : "baseline";
+    return this.#rows("baseline", rest, ...(clusterIds ? [JSON.stringify(clusterIds)] : [])).map(storedBaseline);
   }
 
   decisionLog(clusterId: string): string[] {
@@ -234,6 +249,9 @@ export class StateDb {
     this.#mark.close();
   }
 }
+
+/** What is in a list, given as JSON. */
+const LISTED = "(SELECT value FROM json_each(?))";
 
 /** Changes a row that is there: only those of its indexes are touched that it makes a difference to. */
 function updating(table: StateTable, key: string): string {
