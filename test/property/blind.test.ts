@@ -113,7 +113,7 @@ function alarmOf(one: Shape, index: number, high: Plan["high"], servers: number)
 
 const loads = process.env.TOCSIN_TEST_FULL ? 1000 : 40;
 /** Some 4 in 1,000 are missed: of fewer loads, chance alone would make it one in a hundred now and then. */
-const livelyLoads = process.env.TOCSIN_TEST_FULL ? 1000 : 300;
+const livelyLoads = process.env.TOCSIN_TEST_FULL ? 1000 : 600;
 /** Of low load: until its scale-in must have come, and for a repeat or two of it. */
 function livelyTicks({ alarms }: Plan): number {
   return process.env.TOCSIN_TEST_FULL ? 120 : 2 * Math.max(...alarms.map(reach)) + 12;

@@ -255,8 +255,16 @@ describe("what is of one cluster goes to its owner", () => {
 
   it("a command to an owner that has just gone goes to the next", async () => {
     await stops[1]!();
-    setTimeout(() => coordination.owners.set(1, ids[2]), 100);
-    await view.command(c1, pause);
+    const known = coordination.ownerOf;
+    // The first that asks is told of the one that is gone.
+    coordination.ownerOf = (partition) => {
+      const owner = known(partition);
+      coordination.owners.set(1, ids[2]);
+      return owner;
+    };
+    await view.command(c1, pause).finally(() => {
+      coordination.ownerOf = known;
+    });
     expect(views[2].commands).toEqual([[c1, pause]]);
   });
 
