@@ -9,6 +9,7 @@
 
 import { Evaluator } from "../evaluator/evaluator.ts";
 import { partitionOf } from "../lib/partition.ts";
+import { wait } from "../lib/wait.ts";
 import type { ClusterRules } from "../model/alarm.ts";
 import type { Start } from "../model/decision.ts";
 import type { ScrapeReport, Tick } from "../model/tick.ts";
@@ -156,7 +157,7 @@ export class OwnedPartition {
     this.#stopTaking();
     this.evaluator.stopTicks();
     const { clock } = this.#options;
-    const tooLong = new Promise<void>((resolve) => void clock.after(ENDED_MS, resolve));
+    const tooLong = wait(clock, ENDED_MS);
     await Promise.race([this.#end(), this.#gone, tooLong]).catch(() => {});
     await this.abandon();
   }
@@ -187,8 +188,7 @@ export class OwnedPartition {
     await this.stopSending();
     const { clock } = this.#options;
     const until = clock.monotonic() + ENDING_MS;
-    while (this.evaluator.isSending() && clock.monotonic() < until)
-      await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve));
+    while (this.evaluator.isSending() && clock.monotonic() < until) await wait(clock, LOOK_MS);
     await this.evaluator.close();
   }
 

@@ -6,6 +6,7 @@
 
 import { parseRfc3339 } from "../lib/clock.ts";
 import { TocsinError } from "../lib/errors.ts";
+import { wait } from "../lib/wait.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Clock } from "../ports.ts";
 import { startInflux, startNats } from "./databases.ts";
@@ -219,7 +220,7 @@ class Play {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.#clock.after(delayMs, resolve));
+    return wait(this.#clock, delayMs);
   }
 }
 

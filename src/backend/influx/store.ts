@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { messageOf, TocsinError } from "../../lib/errors.ts";
+import { wait } from "../../lib/wait.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { Kept, Retention, RowRecord, SampleStore, StoredBaseline, TickRecord } from "../../seriesPorts.ts";
 import { NEEDED_TICKS } from "../blocks.ts";
@@ -183,7 +184,7 @@ class Store implements InfluxStore {
   }
 
   #turn(): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.after(0, resolve));
+    return wait(this.#parts.clock, 0);
   }
 
   /** Whatever comes in one turn is one transaction. */

@@ -10,6 +10,7 @@
 import { headers } from "nats";
 import { messageOf, TocsinError } from "../../lib/errors.ts";
 import { Refused } from "../../lib/refused.ts";
+import { wait } from "../../lib/wait.ts";
 import { MAX_COMMIT_BYTES } from "./codec.ts";
 import type { NatsLink } from "./link.ts";
 import { apiErrorCode, isRetryable } from "./link.ts";
@@ -191,19 +192,11 @@ export class Appender {
   /** While no server is connected nothing is published: what waits in the client would all come at once. */
   async #wait(tries: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#link;
-    let wait = Math.min(MOST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2);
+    let waitMs = Math.min(MOST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2);
     do {
       signal.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          timer.cancel();
-          signal.removeEventListener("abort", done);
-          resolve();
-        };
-        const timer = clock.after(wait, done);
-        signal.addEventListener("abort", done);
-      });
-      wait = FIRST_WAIT_MS;
+      await wait(clock, waitMs, signal);
+      waitMs = FIRST_WAIT_MS;
     } while (!this.#link.isUp());
     signal.throwIfAborted();
   }

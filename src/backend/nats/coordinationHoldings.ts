@@ -1,6 +1,7 @@
 /** What one process does about all partitions: takes, works, gives back, and looks again when it is in doubt. */
 
 import { messageOf } from "../../lib/errors.ts";
+import { wait } from "../../lib/wait.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { PartitionHandlers } from "../../scalePorts.ts";
 import { PartitionWork } from "./coordinationWork.ts";
@@ -201,7 +202,7 @@ export class Holdings {
     }
     this.#againAt.set(partition, clock.monotonic() + AGAIN_MS);
     // There is no time to look, and nothing would follow from it.
-    if (this.#isLeaving) return await new Promise((resolve) => clock.after(AGAIN_MS, resolve));
+    if (this.#isLeaving) return await wait(clock, AGAIN_MS);
     await this.#lookUp(partition);
   }
 

@@ -1,5 +1,6 @@
 import { ErrorCode, NatsError } from "nats";
 import { messageOf, TocsinError } from "../../lib/errors.ts";
+import { wait } from "../../lib/wait.ts";
 import type { NatsLink } from "./link.ts";
 import { apiErrorCode, isRetryable } from "./linkErrors.ts";
 
@@ -28,7 +29,7 @@ export async function retrying<T>(
       const passes = isRetryable(error) || apiErrorCode(error) === NO_PEERS;
       if (!passes || clock.monotonic() + PAUSE_MS >= until) throw toldOf(error);
     }
-    await new Promise<void>((resolve) => clock.after(PAUSE_MS, resolve));
+    await wait(clock, PAUSE_MS);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { messageOf, TocsinError } from "../../lib/errors.ts";
 import { partitionOf } from "../../lib/partition.ts";
+import { wait } from "../../lib/wait.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { Coordination } from "../../scalePorts.ts";
 import type { BusView, ServiceView, Told } from "../../serviceView.ts";
@@ -222,7 +223,7 @@ export class Asking {
       const owner = this.ownerOf(clusterId);
       if (owner !== undefined && isFit(owner)) return owner;
       if (clock.monotonic() >= end) break;
-      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
+      await wait(clock, LOOK_MS);
     }
     const partition = partitionOf(clusterId, partitions);
     const why = this.#options.link.isUp() ? `partition ${partition} has no owner` : "the bus is not connected";

@@ -2,6 +2,7 @@
 
 import type { NatsSettings, Role } from "../../config/busSettings.ts";
 import { TocsinError } from "../../lib/errors.ts";
+import { wait } from "../../lib/wait.ts";
 import type { SetupFinding, StreamFinding } from "./inspect.ts";
 import type { NatsLink } from "./link.ts";
 import { apiErrorCode } from "./linkErrors.ts";
@@ -101,7 +102,7 @@ async function isInhabited(
   const members = streams.find(({ wanted: { name } }) => name === link.names.members);
   const before = members?.info?.state;
   if (members === undefined || before === undefined || before.messages === 0) return false;
-  await new Promise<void>((resolve) => link.clock.after(2 * ttlMs, resolve));
+  await wait(link.clock, 2 * ttlMs);
   const { state } = await retrying(link, () => link.jsm.streams.info(members.wanted.stream));
   return state.last_seq !== before.last_seq;
 }

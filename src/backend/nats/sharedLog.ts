@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { Events } from "nats";
+import { wait } from "../../lib/wait.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { SharedLog } from "../../scalePorts.ts";
 import { openSqliteIndex } from "../sqlite/backend.ts";
@@ -140,7 +141,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       } catch (error) {
         // The stream may not be made yet; the tail says so.
         if (!isRetryable(error)) log.debug("the end of the log is not known", { reason: String(error) });
-        await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
+        await wait(clock, RETRY_MS);
       }
     }
   }

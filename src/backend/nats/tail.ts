@@ -10,6 +10,7 @@
 import type { StreamInfo } from "nats";
 import { AckPolicy, DeliverPolicy } from "nats";
 import { messageOf } from "../../lib/errors.ts";
+import { wait } from "../../lib/wait.ts";
 import type { NatsLink } from "./link.ts";
 import type { Answers } from "./recordsAnswer.ts";
 import type { LogMessage } from "./recordsGet.ts";
@@ -84,7 +85,7 @@ export class Tail {
 
   async #run(): Promise<void> {
     const { log, clock } = this.#options.link;
-    let wait = FIRST_WAIT_MS;
+    let waitMs = FIRST_WAIT_MS;
     while (!this.#ended.signal.aborted) {
       const begun = clock.monotonic();
       try {
@@ -98,23 +99,9 @@ export class Tail {
         }
       }
       // What went well for a while may begin again at once.
-      wait = clock.monotonic() - begun > MOST_WAIT_MS ? FIRST_WAIT_MS : Math.min(MOST_WAIT_MS, wait * 2);
-      await this.#sleep(wait);
+      waitMs = clock.monotonic() - begun > MOST_WAIT_MS ? FIRST_WAIT_MS : Math.min(MOST_WAIT_MS, waitMs * 2);
+      await wait(clock, waitMs, this.#ended.signal);
     }
-  }
-
-  #sleep(ms: number): Promise<void> {
-    const { signal } = this.#ended;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = this.#options.link.clock.after(ms, done);
-      signal.addEventListener("abort", done);
-    });
   }
 
   /** Begins another session: what this one waits for may not come. */

@@ -5,6 +5,7 @@
 
 import type { StreamInfo } from "nats";
 import { messageOf } from "../../lib/errors.ts";
+import { wait } from "../../lib/wait.ts";
 import type { Commit } from "../../ports.ts";
 import type { LedgerIndex } from "../sqlite/backend.ts";
 import type { NatsLink } from "./link.ts";
@@ -250,7 +251,7 @@ export class TailIndex {
         const reason = messageOf(error);
         if (this.#failure !== reason) log.error("the index of the log cannot be written", { reason });
         this.#failure = reason;
-        await new Promise<void>((resolve) => void clock.after(RETRY_MS, resolve));
+        await wait(clock, RETRY_MS);
       }
     }
   }
