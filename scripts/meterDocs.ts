@@ -70,6 +70,10 @@ long streams want \`option contstats\`, or rules on \`active.connections\` and \
 moment. Sessions are counted when they begin, requests when they have been read. A reload starts every counter at 0 in a
 new process; \`clear counters all\` does so in a living one (\`tocsin.source.resets\`): totals grow on over both.
 
+In HTTP mode a connection that is opened and closed without a word counts as a request, as an error of one and as a 4xx
+response (seen on 2.6): the health checks of a balancer in front do that, and port scans. \`option http-ignore-probes\`
+keeps them out.
+
 The times are HAProxy's own means over its last 1,024 requests, and stand still without traffic: a row without new
 sessions has no part in them. They are no percentiles. \`session.utilization\` is of the frontends that have a limit.
 

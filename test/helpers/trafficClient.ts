@@ -30,13 +30,15 @@ export async function runClient(lane: Lane, field: Field): Promise<void> {
     // A connection stays with the process that accepted it.
     let worker = 0;
     let usable = true;
-    for (let count = 0; usable && count < lane.perConnection && field.target === port && !field.stopping; count++) {
+    let count = 0;
+    // At least one, whatever happened meanwhile: HAProxy counts a connection that ends without any as a bad request.
+    do {
       const done = await exchange(socket, lane, worker);
       field.log.push(done.exchange);
       worker = done.exchange.worker;
       usable = done.reusable;
       if (lane.pauseMs > 0) await wait(lane.pauseMs);
-    }
+    } while (usable && ++count < lane.perConnection && field.target === port && !field.stopping);
     socket.destroy();
   }
 }
