@@ -107,6 +107,8 @@ export interface Sent {
 export interface Called {
   readonly pending: PendingAction;
   readonly outcome: OutcomeKind;
+  /** Tick of the attempt; absent: there was none. */
+  readonly calledTick?: number | undefined;
   /** Ticks to wait before it is called again. */
   readonly waitTicks: number;
   /** It was in shadow: nothing was sent to it. */
@@ -119,6 +121,8 @@ export interface Called {
 export interface Flight extends Sent {
   readonly deliveryId: string;
   readonly current: PendingAction;
+  /** Tick at which it was called; absent in older snapshots: that of the send. */
+  readonly calledTick?: number | undefined;
   readonly rest: readonly PendingAction[];
   readonly called: readonly Called[];
   /** An `out` has asked that this not be written. */
@@ -130,10 +134,12 @@ export interface Settling extends Sent {
   readonly accepted: readonly PendingAction[];
   /** Receivers of which nobody knows whether they acted. */
   readonly unsure: readonly PendingAction[];
+  /** Tick of the last call that may have run, which settling counts from; absent: that of the send. */
+  readonly unsureTick?: number | undefined;
   /** Ticks after the end of settling at which not all servers could be seen. */
   readonly blindTicks: number;
   /** Not over before this tick number: another process may still have been sending (rule N3). */
-  readonly untilTick?: number;
+  readonly untilTick?: number | undefined;
 }
 
 /**

@@ -56,11 +56,20 @@ function ofOwed(owed: Owed, scale: Scale): Owed {
 
 function ofPending(pending: PendingAction, scale: Scale): PendingAction {
   const { forbiddenSince } = pending;
-  return { ...pending, forbiddenSince: forbiddenSince === undefined ? undefined : scale.tick(forbiddenSince) };
+  return { ...pending, forbiddenSince: tickOf(forbiddenSince, scale) };
+}
+
+function tickOf(tick: number | undefined, scale: Scale): number | undefined {
+  return tick === undefined ? undefined : scale.tick(tick);
 }
 
 function ofCalled(called: Called, scale: Scale): Called {
-  return { ...called, pending: ofPending(called.pending, scale), waitTicks: scale.count(called.waitTicks) };
+  return {
+    ...called,
+    pending: ofPending(called.pending, scale),
+    calledTick: tickOf(called.calledTick, scale),
+    waitTicks: scale.count(called.waitTicks),
+  };
 }
 
 function ofLane(lane: Lane, scale: Scale): Lane {
@@ -74,13 +83,22 @@ function ofLane(lane: Lane, scale: Scale): Lane {
   if (lane.phase === "cooldown") return { ...lane, sentTick, overtaken, untilTick: scale.tick(lane.untilTick) };
   const moved = { sentTick, overtaken, owed: ofOwed(lane.owed, scale) };
   const pending = (some: readonly PendingAction[]) => some.map((one) => ofPending(one, scale));
-  if (lane.phase === "settling")
-    return { ...lane, ...moved, unsure: pending(lane.unsure), blindTicks: scale.count(lane.blindTicks) };
-  const { current, rest, called } = lane;
+  if (lane.phase === "settling") {
+    return {
+      ...lane,
+      ...moved,
+      unsure: pending(lane.unsure),
+      unsureTick: tickOf(lane.unsureTick, scale),
+      untilTick: tickOf(lane.untilTick, scale),
+      blindTicks: scale.count(lane.blindTicks),
+    };
+  }
+  const { current, calledTick, rest, called } = lane;
   return {
     ...lane,
     ...moved,
     current: ofPending(current, scale),
+    calledTick: tickOf(calledTick, scale),
     rest: pending(rest),
     called: called.map((one) => ofCalled(one, scale)),
   };

@@ -4,7 +4,8 @@
  *   idle       an alarm owes an action and its gates open: sent                    → in flight
  *   in flight  its receivers have answered: some accepted or uncertain             → settling
  *              none did                                                            → idle
- *   settling   the effect is seen, or `settle` ticks have passed since the send    → cooldown
+ *   settling   the effect is seen, or `settle` ticks have passed since the send,
+ *              or since the last call that may have run                            → cooldown
  *   cooldown   `cooldown` ticks have passed since the send                         → idle
  *
  * What is owed again, while the alarm stays in the state that asked for it: to a receiver that was busy, under a
@@ -116,7 +117,17 @@ function callNext(
     return;
   }
   const { id: deliveryId } = claim(folding, delivery);
-  cluster.lane = { phase: "in flight", ...sent, deliveryId, current: next, rest, called, cancelAsked: false };
+  const calledTick = cluster.tick;
+  cluster.lane = {
+    phase: "in flight",
+    ...sent,
+    deliveryId,
+    current: next,
+    calledTick,
+    rest,
+    called,
+    cancelAsked: false,
+  };
 }
 
 /** One that was tried before keeps its id; how many servers a receiver is asked for is counted whenever it is called. */
@@ -165,7 +176,8 @@ function resolve(folding: Folding, lane: Flight, outcome: Outcome, asks: boolean
   const { cluster } = folding;
   const delivery = cluster.deliveries.get(lane.deliveryId);
   const pending = afterAttempt(lane.current, outcome, cluster.tick);
-  const done = (kind: Outcome["outcome"]): Called => ({ pending, outcome: kind, waitTicks: 0 });
+  const { calledTick } = lane;
+  const done = (kind: Outcome["outcome"]): Called => ({ pending, outcome: kind, calledTick, waitTicks: 0 });
   if (!delivery) return done("rejected");
   const { reason } = outcome;
   switch (outcome.outcome) {
@@ -204,10 +216,15 @@ function land(folding: Folding, sent: Sent, called: readonly Called[]): void {
   const { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken } = sent;
   const settling = { alarmId, transition, direction, sentTick, membersBefore, owed, overtaken, blindTicks: 0 };
   const unsure = of("uncertain");
+  // Those that a person gave up may have run, too.
+  const unsureTicks = called.flatMap((one) =>
+    one.outcome === "uncertain" ? [Math.max(one.calledTick ?? sentTick, sentTick)] : [],
+  );
   // Of one that was in shadow nobody is told that it had no effect: nothing was sent.
   const accepted = called.flatMap((one) => (one.outcome === "accepted" && !one.isShadow ? [one.pending] : []));
   const acted = called.some(({ outcome }) => outcome === "accepted" || outcome === "uncertain");
-  cluster.lane = acted ? { phase: "settling", accepted, unsure, ...settling } : afterPause(overtaken);
+  const unsureTick = unsureTicks.length > 0 ? Math.max(...unsureTicks) : undefined;
+  cluster.lane = acted ? { phase: "settling", accepted, unsure, unsureTick, ...settling } : afterPause(overtaken);
 
   const busy = of("busy");
   // A repeat that a gate stopped at the last moment is dropped like any repeat that a gate holds (rule A4).
@@ -234,7 +251,8 @@ export function laneStart(folding: Folding, { takeover }: Pick<Start, "takeover"
   const delivery = cluster.deliveries.get(lane.deliveryId);
   const reason = "the service ended before the outcome was known";
   if (delivery) end(folding, delivery, "uncertain", reason);
-  const unknown: Called = { pending: lane.current, outcome: "uncertain", waitTicks: 0 };
+  const { current: pending, calledTick } = lane;
+  const unknown: Called = { pending, outcome: "uncertain", calledTick, waitTicks: 0 };
   const sent = takeover ? { ...lane, sentTick: Math.max(lane.sentTick, takeover.number) } : lane;
   land(folding, sent, [...lane.called, unknown, ...neverCalled(folding, lane, lane.rest)]);
   if (takeover && cluster.lane.phase === "settling")

@@ -5,7 +5,7 @@
 
 import type { Direction } from "../model/alarm.ts";
 import type { EffectLabel } from "../model/decision.ts";
-import type { Lane, Overtaken, Settling } from "./cluster.ts";
+import type { ClusterState, Lane, Overtaken, Settling } from "./cluster.ts";
 import { ticksOf } from "./cluster.ts";
 import { changeSince } from "./effect.ts";
 import type { Folding } from "./folding.ts";
@@ -34,12 +34,11 @@ function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const { cluster } = folding;
   // After a takeover ticks of before it may follow.
   const ticks = Math.max(0, cluster.tick - lane.sentTick);
-  const settleTicks = ticksOf(cluster.rules?.settleS ?? 0, cluster);
-  const { membersBefore, untilTick = -Infinity } = lane;
+  const { membersBefore } = lane;
   const change = complete && membersBefore ? changeSince(membersBefore, cluster.members, lane.direction) : undefined;
   const effective = change?.kind === "effective";
-  if (!effective && (ticks < settleTicks || cluster.tick < untilTick)) return;
-  if (!change && lane.unsure.length > 0 && lane.blindTicks < settleTicks) {
+  if (!effective && cluster.tick < settledTick(cluster, lane)) return;
+  if (!change && lane.unsure.length > 0 && lane.blindTicks < settleTicks(cluster)) {
     cluster.lane = { phase: "settling", ...lane, blindTicks: lane.blindTicks + 1 };
     return;
   }
@@ -67,6 +66,18 @@ function tellNoEffect(folding: Folding, { owed, accepted }: Settling, ticks: num
   }
 }
 
+/**
+ * Number of the tick at which settling ends where no effect is seen. What was accepted settles from the tick of the send,
+ * which is the rhythm of the repeats; what may have run, from its own: receivers of a list may answer late.
+ */
+export function settledTick(cluster: ClusterState, { sentTick, unsureTick, untilTick }: Settling): number {
+  return Math.max((unsureTick ?? sentTick) + settleTicks(cluster), untilTick ?? -Infinity);
+}
+
+function settleTicks(cluster: ClusterState): number {
+  return ticksOf(cluster.rules?.settleS ?? 0, cluster);
+}
+
 function cooldownTicks({ cluster }: Folding, direction: Direction): number {
   const cooldown = cluster.rules?.cooldownS;
   return ticksOf((direction === "out" ? cooldown?.out : cooldown?.in) ?? 0, cluster);
@@ -88,10 +99,10 @@ export function overtake(folding: Folding): Overtaken | undefined {
   const { alarmId, transition } = lane;
   const ticks = Math.max(0, cluster.tick - sentTick);
   decisions.push({ d: "effect", at, alarmId, transition, effect: "unclear", direction, ticks, servers: [] });
-  const settledTick = sentTick + ticksOf(cluster.rules?.settleS ?? 0, cluster);
+  const settled = settledTick(cluster, lane);
   const { membersBefore } = lane;
   const now = cluster.completeMembers;
   const seen = membersBefore && now && changeSince(membersBefore, now, direction);
-  if (seen?.kind !== "effective") owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), settledTick);
-  return { direction, sentTick, untilTick: Math.max(settledTick, sentTick + pauseTicks) };
+  if (seen?.kind !== "effective") owe(folding, lane.owed, afresh(folding, lane.owed, lane.unsure), settled);
+  return { direction, sentTick, untilTick: Math.max(settled, sentTick + pauseTicks) };
 }

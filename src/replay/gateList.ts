@@ -3,6 +3,7 @@
 import type { AlarmState, ClusterState, Owed } from "../evaluator/cluster.ts";
 import { ticksOf } from "../evaluator/cluster.ts";
 import { gateOf } from "../evaluator/gates.ts";
+import { settledTick } from "../evaluator/settle.ts";
 import { shadowOf } from "../evaluator/shadow.ts";
 import { standingOf } from "../evaluator/verdict.ts";
 import { rfc3339 } from "../lib/clock.ts";
@@ -151,10 +152,10 @@ function opening({ alarm }: AlarmState, at: number): string | null {
 
 /** RFC 3339: when settling or cooldown end at the latest; `null`: what the lane waits for has no time. */
 export function laneUntil(cluster: ClusterState): string | null {
-  const { lane: own, rules } = cluster;
+  const { lane: own } = cluster;
   if (own.phase === "idle" || own.phase === "in flight") return null;
-  const seconds = own.phase === "settling" ? (rules?.settleS ?? 0) : cooldownOf(cluster, own.direction);
-  return labelAt(cluster, own.sentTick + ticksOf(seconds, cluster));
+  if (own.phase === "settling") return labelAt(cluster, settledTick(cluster, own));
+  return labelAt(cluster, Math.max(own.untilTick, own.sentTick + ticksOf(cooldownOf(cluster, own.direction), cluster)));
 }
 
 function cooldownOf({ rules }: ClusterState, direction: Direction): number {

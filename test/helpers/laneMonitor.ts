@@ -125,7 +125,8 @@ export class LaneMonitor {
     const { told } = open;
     const { tick } = this.#world;
     told.outcome = outcome;
-    if (outcome === "accepted" || outcome === "uncertain") told.group.acted = true;
+    if (outcome === "accepted") told.group.acted = true;
+    if (outcome === "uncertain") mayHaveRun(told);
     if (outcome === "not_run") {
       const asked = retryAfterS === undefined ? 1 : Math.min(300, Math.max(1, retryAfterS));
       told.notBefore = tick + Math.max(1, ticksOf(asked));
@@ -143,7 +144,7 @@ export class LaneMonitor {
     if (!this.#outstanding) return;
     const { told } = this.#outstanding;
     told.outcome = "lost";
-    told.group.acted = true;
+    mayHaveRun(told);
     this.#outstanding = undefined;
   }
 
@@ -167,7 +168,8 @@ export class LaneMonitor {
     const before = watched.told.get(send.receiver);
     if (before) this.#again(watched, send, before, group, what);
     watched.owesFirst = false;
-    const told: Told = { delivery: send.delivery, outcome: undefined, notBefore: -Infinity, asked: false, group };
+    const { tick } = this.#world;
+    const told: Told = { delivery: send.delivery, outcome: undefined, tick, notBefore: -Infinity, asked: false, group };
     watched.told.set(send.receiver, told);
     this.#outstanding = { send, told };
   }
@@ -200,6 +202,7 @@ export class LaneMonitor {
       settleTicks: this.#world.settleTicks,
       cooldownTicks: this.#world.cooldownTicks(direction),
       acted: false,
+      unsureTick: -Infinity,
       isRepeat: false,
       busy: false,
       effective: false,
@@ -215,7 +218,8 @@ export class LaneMonitor {
     for (const group of this.#groups) {
       if (!group.acted || (directionOf(watched) === "out" && group.direction !== "out")) continue;
       const passed = this.#world.tick - group.tick;
-      if (passed < group.settleTicks && !group.effective) this.#says(`${passed} ticks into settling: ${what}`);
+      const settling = this.#world.tick - Math.max(group.tick, group.unsureTick);
+      if (settling < group.settleTicks && !group.effective) this.#says(`${settling} ticks into settling: ${what}`);
       if (passed < group.cooldownTicks)
         this.#says(`${passed} ticks into a cooldown of ${group.cooldownTicks}: ${what}`);
     }
@@ -290,4 +294,10 @@ function isDone(told: Told | undefined): boolean {
   // A repeat that was left at the last moment is dropped.
   if (told.outcome === "cancelled" && told.group.isRepeat) return true;
   return (told.outcome === "uncertain" || told.outcome === "lost") && (told.group.effective || told.group.left);
+}
+
+/** Nobody knows whether it acted: settling counts from its call. */
+function mayHaveRun({ group, tick }: Told): void {
+  group.acted = true;
+  group.unsureTick = Math.max(group.unsureTick, tick);
 }

@@ -18,6 +18,8 @@ export interface Group {
   settleTicks: number;
   cooldownTicks: number;
   acted: boolean;
+  /** Of the last call that may have run. */
+  unsureTick: number;
   isRepeat: boolean;
   /** Some receiver of it was. */
   busy: boolean;
@@ -32,6 +34,8 @@ export interface Told {
   readonly delivery: string;
   /** `undefined`: it has not answered. */
   outcome: Outcome["outcome"] | "lost" | undefined;
+  /** When it was called. */
+  readonly tick: number;
   /** Not before this tick. */
   notBefore: number;
   /** A person asked that it be called again. */

@@ -122,21 +122,13 @@ function unsettled({ clusterId, log, outcomes }: Journal): string[] {
     // Receivers of one list are called one after another.
     if (!before || (send.receiver === `${before.receiver}2` && send.transition === before.transition)) return [];
     const outcome = outcomes.get(`${before.delivery}/${before.attempt}`)?.outcome ?? "uncertain";
-    if (outcome !== "uncertain" || send.at - begunAt(before, control) >= SETTLE_MS) return [];
+    if (outcome !== "uncertain" || send.at - before.at >= SETTLE_MS) return [];
     const between = log.slice(log.indexOf(before), log.indexOf(send));
     if (between.some((one) => one.d === "effect" && one.effect === "effective")) return [];
     return [
       `${clusterId}: ${send.delivery} ${send.at - before.at} ms after ${before.delivery}, of which nothing is known; ${story(log, index < 4 ? undefined : control[index - 4], send)}`,
     ];
   });
-}
-
-/** Settling counts from the tick at which the first receiver of a list was called. */
-function begunAt(called: Send, control: readonly Send[]): number {
-  if (!called.receiver.endsWith("2")) return called.at;
-  const first = called.receiver.slice(0, -1);
-  const own = control.slice(0, control.indexOf(called));
-  return own.findLast((one) => one.receiver === first && one.transition === called.transition)?.at ?? called.at;
 }
 
 /** What was decided about actions from one send to another, for people. */

@@ -10,6 +10,7 @@ import { silentLogger } from "../../src/lib/log.ts";
 import { partitionOf } from "../../src/lib/partition.ts";
 import type { Coordination, Member } from "../../src/scalePorts.ts";
 import type { BuiltProgram } from "./builtProgram.ts";
+import { lostAtTheEnd } from "./crashCheck.ts";
 import { randomFrom } from "./crashWorld.ts";
 import { linkTo } from "./natsBus.ts";
 import type { NatsNode } from "./natsServer.ts";
@@ -250,9 +251,15 @@ log: {format: json, level: info}
     const deliveries = [...this.log.deliveries(cluster).values()];
     if (deliveries.some(({ status }) => status === "waiting" || status === "claimed")) return false;
     if (load === "some") return true;
-    const { log, called } = this.log.journal(cluster);
-    const last = log.findLast((one) => one.d === "transition" && one.name === "high" && one.to === "alarm");
-    if (last?.d !== "transition") return false;
+    const journal = this.log.journal(cluster);
+    const { log, called } = journal;
+    const transitions = log.filter((one) => one.d === "transition");
+    const last = transitions.findLast(({ name, to }) => name === "high" && to === "alarm");
+    if (!last) return false;
+    // One that may have run, and did not, is called again when it has settled.
+    const posts = this.receiver.posts.filter((one) => one.cluster === cluster);
+    const byId = Map.groupBy(posts, ({ id }) => id);
+    if (lostAtTheEnd(journal, transitions, byId).length > 0) return false;
     return called(last.alarmId, "alarm").every(({ receiver, class: kind }) =>
       deliveries.some(
         (one) =>
