@@ -6,8 +6,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeCommit } from "../src/backend/nats/codec.ts";
-import { openSharedLog } from "../src/backend/nats/sharedLog.ts";
+import { encodeCommit } from "../src/backend/nats/log/codec.ts";
+import { openSharedLog } from "../src/backend/nats/log/sharedLog.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { silentLogger } from "../src/lib/log.ts";
 import type { Commit } from "../src/ports.ts";

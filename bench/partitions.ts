@@ -5,7 +5,7 @@
 
 import { createMemoryBus } from "../src/backend/memory/bus.ts";
 import { createMemoryLedger } from "../src/backend/memory/ledger.ts";
-import { encodeCommit } from "../src/backend/nats/codec.ts";
+import { encodeCommit } from "../src/backend/nats/log/codec.ts";
 import { Evaluator } from "../src/evaluator/evaluator.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { silentLogger } from "../src/lib/log.ts";

@@ -1,13 +1,13 @@
 /** The agent: a process, or the part of one, that asks HAProxy beside it and publishes what it says. It keeps nothing. */
 
 import { hostname } from "node:os";
-import { publishAgentStatus } from "./backend/nats/agents.ts";
-import type { NatsLink } from "./backend/nats/link.ts";
-import { connectNats } from "./backend/nats/link.ts";
-import type { FamilyRules, ToldMappings } from "./backend/nats/mappings.ts";
-import { watchMappings } from "./backend/nats/mappings.ts";
-import { createPublisher, sourceOnBus } from "./backend/nats/publisher.ts";
-import { ensureBus } from "./backend/nats/setup.ts";
+import { publishAgentStatus } from "./backend/nats/agents/agents.ts";
+import type { FamilyRules, ToldMappings } from "./backend/nats/agents/mappings.ts";
+import { watchMappings } from "./backend/nats/agents/mappings.ts";
+import type { NatsLink } from "./backend/nats/link/link.ts";
+import { connectNats } from "./backend/nats/link/link.ts";
+import { createPublisher, sourceOnBus } from "./backend/nats/samples/publisher.ts";
+import { ensureBus } from "./backend/nats/setup/setup.ts";
 import { Collector } from "./collector/collector.ts";
 import type { Claimed, Mapping } from "./collector/mapping.ts";
 import { createMapping } from "./collector/mapping.ts";

@@ -1,19 +1,19 @@
 /** Looking at the bus, and setting it up, without a service. */
 
-import type { BusReport } from "./backend/nats/inspectReport.ts";
-import { reportBus } from "./backend/nats/inspectReport.ts";
-import type { NatsLink } from "./backend/nats/link.ts";
-import { connectNats } from "./backend/nats/link.ts";
-import type { SetupStep } from "./backend/nats/setup.ts";
-import { setupBus } from "./backend/nats/setup.ts";
+import type { NatsLink } from "./backend/nats/link/link.ts";
+import { connectNats } from "./backend/nats/link/link.ts";
+import type { BusReport } from "./backend/nats/setup/inspectReport.ts";
+import { reportBus } from "./backend/nats/setup/inspectReport.ts";
+import type { SetupStep } from "./backend/nats/setup/setup.ts";
+import { setupBus } from "./backend/nats/setup/setup.ts";
 import type { NatsSettings } from "./config/busSettings.ts";
 import type { Settings } from "./config/settings.ts";
 import { TocsinError } from "./lib/errors.ts";
 import { silentLogger } from "./lib/log.ts";
 import type { Clock } from "./ports.ts";
 
-export type { BusReport } from "./backend/nats/inspectReport.ts";
-export type { SetupStep } from "./backend/nats/setup.ts";
+export type { BusReport } from "./backend/nats/setup/inspectReport.ts";
+export type { SetupStep } from "./backend/nats/setup/setup.ts";
 
 interface BusOptions {
   readonly settings: Settings;

@@ -2,12 +2,12 @@
 
 import { join } from "node:path";
 import { createMemoryBus } from "./backend/memory/bus.ts";
-import type { startCoordination } from "./backend/nats/coordination.ts";
-import type { NatsLink } from "./backend/nats/link.ts";
-import type { MappingBook } from "./backend/nats/mappings.ts";
-import { createMappingBook, withoutStale } from "./backend/nats/mappings.ts";
-import { natsSamples } from "./backend/nats/samples.ts";
-import { openSharedLog } from "./backend/nats/sharedLog.ts";
+import type { MappingBook } from "./backend/nats/agents/mappings.ts";
+import { createMappingBook, withoutStale } from "./backend/nats/agents/mappings.ts";
+import type { startCoordination } from "./backend/nats/coordination/coordination.ts";
+import type { NatsLink } from "./backend/nats/link/link.ts";
+import { openSharedLog } from "./backend/nats/log/sharedLog.ts";
+import { natsSamples } from "./backend/nats/samples/samples.ts";
 import { DAMAGED_CODE, openSqlite } from "./backend/sqlite/backend.ts";
 import type { NatsSettings } from "./config/busSettings.ts";
 import { ReceiverBook } from "./config/receiverBook.ts";

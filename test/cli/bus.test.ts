@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memberRecord, ownerKey, ownerRecord } from "../../src/backend/nats/membersRecord.ts";
+import { memberRecord, ownerKey, ownerRecord } from "../../src/backend/nats/coordination/membersRecord.ts";
 import type { BusReport } from "../../src/busNow.ts";
 import { reportText } from "../../src/cli/bus.ts";
 import { command } from "../helpers/cli.ts";

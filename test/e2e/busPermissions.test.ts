@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { startAgent } from "../../src/agent.ts";
-import { connectNats } from "../../src/backend/nats/link.ts";
+import { connectNats } from "../../src/backend/nats/link/link.ts";
 import { ruleDefaults } from "../../src/config/ruleDefaults.ts";
 import { loadRules } from "../../src/config/rules.ts";
 import { loadSettings } from "../../src/config/settings.ts";

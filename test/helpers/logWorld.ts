@@ -1,8 +1,8 @@
 /** Engines that share a log: each with a connection and an index of its own. */
 
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import type { SharedLogOptions } from "../../src/backend/nats/sharedLog.ts";
-import { openSharedLog } from "../../src/backend/nats/sharedLog.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import type { SharedLogOptions } from "../../src/backend/nats/log/sharedLog.ts";
+import { openSharedLog } from "../../src/backend/nats/log/sharedLog.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Commit, Logger } from "../../src/ports.ts";
 import type { SharedLog } from "../../src/scalePorts.ts";

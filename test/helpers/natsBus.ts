@@ -1,8 +1,8 @@
 /** Connections to a bus, and the stream of the log as the service sets it up. */
 
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import { connectNats } from "../../src/backend/nats/link.ts";
-import { wantedStreams } from "../../src/backend/nats/streams.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import { connectNats } from "../../src/backend/nats/link/link.ts";
+import { wantedStreams } from "../../src/backend/nats/setup/streams.ts";
 import type { NatsSettings } from "../../src/config/busSettings.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLogger } from "../../src/lib/log.ts";

@@ -1,7 +1,7 @@
 /** Connections to a server of a test, that end with it; and the fakes that stand for a whole service on it. */
 
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import { connectNats } from "../../src/backend/nats/link.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import { connectNats } from "../../src/backend/nats/link/link.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Logger } from "../../src/ports.ts";
 import type { Coordination, Member } from "../../src/scalePorts.ts";

@@ -1,8 +1,8 @@
 /** A bus that nothing is set up of yet, and a process that says that it is there. */
 
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import { memberRecord } from "../../src/backend/nats/membersRecord.ts";
-import { setupBus } from "../../src/backend/nats/setup.ts";
+import { memberRecord } from "../../src/backend/nats/coordination/membersRecord.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import { setupBus } from "../../src/backend/nats/setup/setup.ts";
 import type { NatsSettings } from "../../src/config/busSettings.ts";
 import type { Logger } from "../../src/ports.ts";
 import { aPrefix, linkTo } from "./natsBus.ts";

@@ -1,9 +1,9 @@
 /** The log of many clusters as it grows, and what it says of them: the truth of a chaos run. */
 
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import type { LogRecord } from "../../src/backend/nats/records.ts";
-import { commitOf } from "../../src/backend/nats/records.ts";
-import { nextRecord } from "../../src/backend/nats/recordsGet.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import type { LogRecord } from "../../src/backend/nats/log/records.ts";
+import { commitOf } from "../../src/backend/nats/log/records.ts";
+import { nextRecord } from "../../src/backend/nats/log/recordsGet.ts";
 import type { ClusterRules, State } from "../../src/model/alarm.ts";
 import type { Decision, Delivery, RecordedInput } from "../../src/model/decision.ts";
 import type { Journal } from "./crashCheck.ts";

@@ -2,10 +2,10 @@
 
 import type { Socket } from "node:net";
 import { StorageType } from "nats";
-import type { CoordinationOptions } from "../../src/backend/nats/coordination.ts";
-import { startCoordination } from "../../src/backend/nats/coordination.ts";
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import { connectNats } from "../../src/backend/nats/link.ts";
+import type { CoordinationOptions } from "../../src/backend/nats/coordination/coordination.ts";
+import { startCoordination } from "../../src/backend/nats/coordination/coordination.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import { connectNats } from "../../src/backend/nats/link/link.ts";
 import type { NatsSettings } from "../../src/config/busSettings.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Clock, Logger, Timer } from "../../src/ports.ts";

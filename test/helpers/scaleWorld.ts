@@ -2,9 +2,9 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startCoordination } from "../../src/backend/nats/coordination.ts";
-import type { NatsLink } from "../../src/backend/nats/link.ts";
-import { setupBus } from "../../src/backend/nats/setup.ts";
+import { startCoordination } from "../../src/backend/nats/coordination/coordination.ts";
+import type { NatsLink } from "../../src/backend/nats/link/link.ts";
+import { setupBus } from "../../src/backend/nats/setup/setup.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLogger } from "../../src/lib/log.ts";
 import { partitionOf } from "../../src/lib/partition.ts";
