@@ -41,7 +41,6 @@ export class Writer {
   #timer: Timer | undefined;
   #failures = 0;
   #trouble: { readonly sentence: string; readonly reason: string } | undefined;
-  #made = false;
   #isFull = false;
   #closed = false;
   readonly #ended = new AbortController();
@@ -152,6 +151,8 @@ export class Writer {
       this.#counts.dropped += lines;
       log.error("lines that waited for the store were damaged: they are dropped", { lines });
     };
+    // Once after each wait, and after each batch: a server that died meanwhile may have lost what it had just made.
+    let mayMake = true;
     while (!this.#closed) {
       const batch = spool.oldest(this.#mostLines, damaged);
       if (!batch) {
@@ -163,10 +164,14 @@ export class Writer {
       if (ended.kind !== "written") {
         this.#underWay = 0;
         if (this.#closed) return;
-        if (await this.#isMade(ended)) continue;
+        if (mayMake && (await this.#isMade(ended))) {
+          mayMake = false;
+          continue;
+        }
         this.#failed(ended);
         return;
       }
+      mayMake = true;
       spool.done(batch.lastId);
       this.#underWay = 0;
       this.#counts.lines += batch.lines;
@@ -174,10 +179,9 @@ export class Writer {
     }
   }
 
-  /** Whether the database that was not there is made: it is tried once for each time that something could be written. */
+  /** Whether the database that was not there is made. */
   async #isMade(ended: Written): Promise<boolean> {
-    if (ended.kind !== "refused" || ended.code !== "E672" || this.#made) return false;
-    this.#made = true;
+    if (ended.kind !== "refused" || ended.code !== "E672") return false;
     const { server } = this.#options;
     return server.makeDatabase().catch(() => {
       server.forgetFlavor();
@@ -240,7 +244,6 @@ export class Writer {
     this.#trouble = undefined;
     this.#failures = 0;
     this.#wait = undefined;
-    this.#made = false;
     if (spool.spooled.lines === 0) {
       if (this.#isFull) log.info("nothing waits for the store any more", { dropped: this.#counts.dropped });
       this.#isFull = false;

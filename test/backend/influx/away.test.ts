@@ -321,4 +321,29 @@ describe("a store that does not take what is written", () => {
     expect(await other.store.flush()).toBe(true);
     expect(fake.points.size).toBe(1);
   });
+
+  it.each([
+    ["while it makes the database", (makings: number) => (makings === 1 ? undefined : "made")],
+    ["before it has kept the database that it made", (makings: number) => (makings === 1 ? "lost" : "made")],
+  ] as const)("one that dies %s is asked for it again", async (_, making) => {
+    await using fake = await fakeInflux("1.8.10");
+    let makings = 0;
+    let isMade = false;
+    fake.behave(({ path }) => {
+      if (path === "/ping") return { status: 204 };
+      if (path === "/write")
+        return isMade ? { status: 204, take: true } : { status: 404, body: '{"error":"database not found"}' };
+      const said = making(++makings);
+      isMade = said === "made";
+      return said && { status: 200, body: '{"results":[{"statement_id":0}]}' };
+    });
+    const clock = new FakeClock();
+    await using opened = await openInflux(fake.url, {}, { clock });
+    await opened.store.put(aRecord(1));
+    expect(await opened.store.flush()).toBe(false);
+    await settled(opened, fake);
+    clock.advance(1000);
+    await eventually("it is written", () => fake.points.size === 1);
+    expect(makings).toBe(2);
+  });
 });
