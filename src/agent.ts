@@ -216,6 +216,7 @@ async function runOn({ settings, environment, clock, log }: AgentOptions): Promi
   const link = await connectNats({
     settings: bus,
     name: `agent ${agent}`,
+    isAgent: true,
     environment,
     clock,
     log,

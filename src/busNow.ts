@@ -35,13 +35,15 @@ export async function setupBusNow(options: BusOptions, isDryRun: boolean): Promi
 }
 
 async function onBus<T>(
-  { settings: { bus }, environment, clock }: BusOptions,
+  { settings: { bus, roles }, environment, clock }: BusOptions,
   run: (link: NatsLink, nats: NatsSettings) => Promise<T>,
 ): Promise<T> {
   if (bus.type === "local")
     throw new TocsinError("E607", "there is no bus: bus.type of tocsin.yaml is local, one process does everything");
+  // On an agent's machine there are an agent's credentials.
+  const isAgent = roles.every((role) => role === "collector");
   const about = { settings: bus, name: "tocsin bus", environment, clock, log: silentLogger, withinMs: WITHIN_MS };
-  const link = await connectNats(about);
+  const link = await connectNats({ ...about, isAgent });
   try {
     return await run(link, bus);
   } finally {

@@ -102,10 +102,14 @@ ${more}`,
 
   const { bus } = ofAgent;
   if (bus.type !== "nats") throw new Error("no bus");
-  const link = await connectNats({ ...about, settings: bus, name: "intruder" });
+  const link = await connectNats({ ...about, settings: bus, name: "intruder", isAgent: true });
   stack.defer(() => link.close());
   for (const subject of [link.names.logSubject("shop"), "$KV.tocsin_owners.p0", "$KV.tocsin_mappings.shop"])
     await expect(link.js.publish(subject, "{}"), subject).rejects.toThrow(/permissions violation/i);
   await expect(link.jsm.streams.purge(link.names.log)).rejects.toThrow(/permissions violation/i);
+  for (const subject of ["_INBOX_tocsin.>", "_INBOX.>", link.names.requestSubject(">"), "tocsin.>"]) {
+    const heard = link.nc.subscribe(subject)[Symbol.asyncIterator]();
+    await expect(heard.next(), subject).rejects.toThrow(/permissions violation/i);
+  }
   expect(fatal).toEqual([]);
 }, 60_000);

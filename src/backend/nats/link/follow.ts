@@ -5,7 +5,7 @@
  */
 
 import type { ConsumerConfig, Msg, MsgHdrs, Subscription } from "nats";
-import { AckPolicy, createInbox, DeliverPolicy, nanos, nuid, ReplayPolicy } from "nats";
+import { AckPolicy, DeliverPolicy, nanos, nuid, ReplayPolicy } from "nats";
 import { rfc3339 } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { Timer } from "../../../ports.ts";
@@ -119,7 +119,7 @@ class Follower implements Following {
       this.#resolve();
       return;
     }
-    const inbox = createInbox();
+    const inbox = link.inbox();
     const name = nuid.next();
     const consumer: Consumer = {
       name,

@@ -1,7 +1,7 @@
 /** One connection to NATS, and what everything here works with. */
 
 import type { ConnectionOptions, JetStreamClient, JetStreamManager, NatsConnection } from "nats";
-import { DebugEvents, Events } from "nats";
+import { createInbox, DebugEvents, Events } from "nats";
 import { checkBusTls } from "../../../config/busSecrets.ts";
 import type { NatsSettings } from "../../../config/busSettings.ts";
 import { messageOf } from "../../../lib/errors.ts";
@@ -21,6 +21,8 @@ export interface NatsLink {
   readonly names: BusNames;
   readonly clock: Clock;
   readonly log: Logger;
+  /** A new subject at which this process awaits something. */
+  inbox(): string;
   /** A server is connected now, as far as is known here. */
   isUp(): boolean;
   /** Drains and closes, within 2 s. */
@@ -31,6 +33,8 @@ export interface LinkOptions {
   readonly settings: NatsSettings;
   /** What the server shows of this connection. */
   readonly name: string;
+  /** It may be allowed to do no more than an agent may. */
+  readonly isAgent?: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -81,6 +85,7 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
     js: nc.jetstream({ timeout: REQUEST_TIMEOUT_MS }),
     jsm: await nc.jetstreamManager({ timeout: REQUEST_TIMEOUT_MS, checkAPI: false }),
     names: busNames(settings.prefix),
+    inbox: () => createInbox(inboxPrefix(options)),
     clock,
     log,
     isUp: () => state.isUp,
@@ -92,10 +97,17 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
   };
 }
 
-function connectionOptions({ settings, name }: LinkOptions): ConnectionOptions {
+function inboxPrefix({ settings, isAgent = false }: LinkOptions): string {
+  const { agent, other } = busNames(settings.prefix).inboxes;
+  return isAgent ? agent : other;
+}
+
+function connectionOptions(options: LinkOptions): ConnectionOptions {
+  const { settings, name } = options;
   const tls = tlsOptions(settings);
   return {
     name,
+    inboxPrefix: inboxPrefix(options),
     timeout: DIAL_TIMEOUT_MS,
     pingInterval: PING_MS,
     maxPingOut: 2,

@@ -1,7 +1,6 @@
 /** One consumer of the stream of the log, asked for some messages at a time. */
 
 import type { Msg, Subscription } from "nats";
-import { createInbox } from "nats";
 import type { Timer } from "../../../ports.ts";
 import type { NatsLink } from "../link/link.ts";
 import { logMessage, placeIn } from "./recordsGet.ts";
@@ -45,7 +44,7 @@ export class TailSession {
     this.#consumer = consumer;
     this.#last = last;
     this.#heardAt = link.clock.monotonic();
-    this.#inbox = createInbox();
+    this.#inbox = link.inbox();
     this.#subscription = link.nc.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error) this.end(error.message);

@@ -1,7 +1,7 @@
 /** Finds the records that a cluster's log may begin with, by their headers alone. */
 
 import type { Msg } from "nats";
-import { AckPolicy, createInbox, DeliverPolicy } from "nats";
+import { AckPolicy, DeliverPolicy } from "nats";
 import { rfc3339 } from "../../../lib/clock.ts";
 import type { NatsLink } from "../link/link.ts";
 import { logMessage, placeIn } from "./recordsGet.ts";
@@ -59,8 +59,12 @@ export async function beginningsFrom(
 }
 
 /** So many messages, or those that there are. */
-function ask({ nc, names, clock }: NatsLink, consumer: string, batch: number): Promise<readonly Msg[]> {
-  const inbox = createInbox();
+function ask(
+  { nc, names, clock, inbox: newInbox }: NatsLink,
+  consumer: string,
+  batch: number,
+): Promise<readonly Msg[]> {
+  const inbox = newInbox();
   return new Promise((resolve, reject) => {
     const messages: Msg[] = [];
     const end = (settle: () => void) => {

@@ -1,7 +1,7 @@
 /** Requests between the processes of the service, and their answers: core NATS, at most once. */
 
 import type { Msg, MsgHdrs } from "nats";
-import { createInbox, headers } from "nats";
+import { headers } from "nats";
 import { messageOf, TocsinError } from "../../../lib/errors.ts";
 import type { NatsLink } from "../link/link.ts";
 import { keyOf } from "../names.ts";
@@ -148,7 +148,7 @@ export async function ask(
   // The client would keep it, and send it long after it was given up.
   if (!link.isUp() || nc.isDraining()) throw new Unanswered("E660", "the bus is not connected", true);
   const request = requestBytes({ method, args, timeoutMs });
-  const inbox = createInbox();
+  const inbox = link.inbox();
   let hear: (answer: Uint8Array | Error) => void = () => {};
   const heard = new Promise<Uint8Array | Error>((resolve) => {
     hear = resolve;

@@ -84,7 +84,7 @@ it("an agent sees what it uses, and need not be allowed more", async () => {
   ];
   await using server = await startNats(`authorization { users: [
     { user: engine, password: e }
-    { user: agent, password: a, permissions: { publish: [${may.join(", ")}], subscribe: ["_INBOX.>"] } }
+    { user: agent, password: a, permissions: { publish: [${may.join(", ")}], subscribe: ["_INBOX_p.>"] } }
   ] }`);
   await using engine = await aBus([server.url], { prefix: "p", partitions: 4, user: "engine", password: "e" });
   await ensureBus(engine.link, engine.settings, 10_000, ["engine"]);
