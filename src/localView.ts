@@ -6,6 +6,7 @@ import type { ReceiverBook } from "./config/receiverBook.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import type { AddressPolicy } from "./lib/addressPolicy.ts";
+import { wait } from "./lib/wait.ts";
 import { metricQueriesOf } from "./metricQueries.ts";
 import type { Command, EventInput } from "./model/decision.ts";
 import type { Notifier } from "./notifier/notifier.ts";
@@ -42,7 +43,7 @@ export interface LocalViewOptions {
 
 export function localView(options: LocalViewOptions): OwnView {
   const { clock, working, ledger, store, queries, receivers, notifier, policy, named } = options;
-  const past = { ledger, store, pause: () => new Promise<void>((resolve) => void clock.after(0, resolve)) };
+  const past = { ledger, store, pause: () => wait(clock, 0) };
   const clusterOf = (alarmId: string) => working.clusters().find(({ alarms }) => alarms.has(alarmId))?.clusterId;
   const clusters = () => working.clusters().map(clusterView).map(named);
   return {

@@ -2,6 +2,7 @@
 
 import { glob } from "node:fs/promises";
 import { isGlob } from "../lib/globs.ts";
+import { wait } from "../lib/wait.ts";
 import type { SourceEntry } from "../model/source.ts";
 import type { ProcessIdentity, RowKind } from "../model/tick.ts";
 import type { Clock } from "../ports.ts";
@@ -159,7 +160,7 @@ async function lookAt({ name, entry, path }: Place, options: LookOptions): Promi
   let hints: readonly string[] = [];
   if (secondLookMs !== undefined && hasOpenSessions(dump, isWatched, own)) {
     options.onSecondLook?.();
-    await passed(clock, secondLookMs);
+    await wait(clock, secondLookMs);
     const second = await transport.ask(timeoutMs);
     if (second.ok) hints = contstatsHints(dump, second.dump, isWatched);
   }
@@ -201,8 +202,4 @@ function targetOf(row: Row, source: string, mapping: Mapping): RowTarget {
     by: goesTo.by?.[side],
     ignored: mapping.isIgnored(proxy),
   };
-}
-
-function passed(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(ms, resolve));
 }

@@ -1,6 +1,7 @@
 /** One HAProxy process as we reach it: asks it once a tick and remembers what the next answer is compared with. */
 
 import { messageOf } from "../lib/errors.ts";
+import { wait } from "../lib/wait.ts";
 import type { Baseline, ProcessIdentity, ScrapeReport, Tick } from "../model/tick.ts";
 import type { Clock } from "../ports.ts";
 import type { Backoff } from "./backoff.ts";
@@ -179,7 +180,7 @@ async function inPieces(steps: Generator<void, SlicedDump>, clock: Clock): Promi
     const step = steps.next();
     // What is done with the slices is work as well: after long slicing it has a turn of its own.
     if (clock.monotonic() - beganMs >= (step.done ? 1 : PIECE_MS)) {
-      await new Promise<void>((resolve) => void clock.after(0, resolve));
+      await wait(clock, 0);
       beganMs = clock.monotonic();
     }
     if (step.done) return step.value;

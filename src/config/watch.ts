@@ -6,6 +6,7 @@
 
 import { basename, join, relative } from "node:path";
 import { messageOf, TocsinError } from "../lib/errors.ts";
+import { wait } from "../lib/wait.ts";
 import type { Clock, Logger, Timer } from "../ports.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { Copies } from "./lastGood.ts";
@@ -86,7 +87,7 @@ export class RuleWatcher {
     const watcher = new RuleWatcher(options, copies, initialState(kept, isThere, clock.monotonic()));
     await watcher.#take(scan);
     for (let looks = 1; looks < FIRST_LOOKS && !watcher.#hasRead(scan); looks++) {
-      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
+      await wait(clock, LOOK_MS);
       scan = await scanRules(path);
       await watcher.#take(scan);
     }

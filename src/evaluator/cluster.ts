@@ -107,7 +107,7 @@ export interface Sent {
 export interface Called {
   readonly pending: PendingAction;
   readonly outcome: OutcomeKind;
-  /** Tick of the attempt; absent: there was none. */
+  /** Tick of the attempt, of one that may have run; absent in older snapshots: that of the send. */
   readonly calledTick?: number | undefined;
   /** Ticks to wait before it is called again. */
   readonly waitTicks: number;

@@ -11,6 +11,8 @@ interface Scale {
   readonly count: (ticks: number) => number;
   /** The number of a tick. */
   readonly tick: (tick: number) => number;
+  /** The same, rather later than earlier: what counts from it ends no sooner. */
+  readonly late: (tick: number) => number;
 }
 
 export function changeInterval(cluster: ClusterState, start: Start): void {
@@ -18,12 +20,12 @@ export function changeInterval(cluster: ClusterState, start: Start): void {
   const ratio = before / start.intervalMs;
   // What has passed since the newest tick has passed, whatever its ticks would have been.
   const downMs = Math.max(0, start.at - cluster.at);
+  const ago = (tick: number) => ((newest - tick) * before + downMs) / start.intervalMs;
+  const late = (tick: number) => start.number - Math.floor(ago(tick));
   const scale: Scale = {
     count: (ticks) => Math.floor(ticks * ratio),
-    tick(tick) {
-      const ago = ((newest - tick) * before + downMs) / start.intervalMs;
-      return start.number - (ago > 0 ? Math.ceil(ago) : Math.floor(ago));
-    },
+    tick: (tick) => (ago(tick) > 0 ? start.number - Math.ceil(ago(tick)) : late(tick)),
+    late,
   };
   for (const alarm of cluster.alarms.values()) {
     alarm.anchor = scale.tick(alarm.anchor);
@@ -56,18 +58,19 @@ function ofOwed(owed: Owed, scale: Scale): Owed {
 
 function ofPending(pending: PendingAction, scale: Scale): PendingAction {
   const { forbiddenSince } = pending;
-  return { ...pending, forbiddenSince: tickOf(forbiddenSince, scale) };
+  return { ...pending, forbiddenSince: forbiddenSince === undefined ? undefined : scale.tick(forbiddenSince) };
 }
 
-function tickOf(tick: number | undefined, scale: Scale): number | undefined {
-  return tick === undefined ? undefined : scale.tick(tick);
+/** Of a call that may have run, and of what waits for it. */
+function lateOf(tick: number | undefined, scale: Scale): number | undefined {
+  return tick === undefined ? undefined : scale.late(tick);
 }
 
 function ofCalled(called: Called, scale: Scale): Called {
   return {
     ...called,
     pending: ofPending(called.pending, scale),
-    calledTick: tickOf(called.calledTick, scale),
+    calledTick: lateOf(called.calledTick, scale),
     waitTicks: scale.count(called.waitTicks),
   };
 }
@@ -88,8 +91,8 @@ function ofLane(lane: Lane, scale: Scale): Lane {
       ...lane,
       ...moved,
       unsure: pending(lane.unsure),
-      unsureTick: tickOf(lane.unsureTick, scale),
-      untilTick: tickOf(lane.untilTick, scale),
+      unsureTick: lateOf(lane.unsureTick, scale),
+      untilTick: lateOf(lane.untilTick, scale),
       blindTicks: scale.count(lane.blindTicks),
     };
   }
@@ -98,7 +101,7 @@ function ofLane(lane: Lane, scale: Scale): Lane {
     ...lane,
     ...moved,
     current: ofPending(current, scale),
-    calledTick: tickOf(calledTick, scale),
+    calledTick: lateOf(calledTick, scale),
     rest: pending(rest),
     called: called.map((one) => ofCalled(one, scale)),
   };

@@ -32,6 +32,8 @@ export function afterPause(overtaken: Overtaken | undefined): Lane {
 
 function settle(folding: Folding, lane: Settling, complete: boolean): void {
   const { cluster } = folding;
+  // Of several receivers one may still be called by another process, whatever the others have brought about.
+  if (cluster.tick < (lane.untilTick ?? -Infinity)) return;
   // After a takeover ticks of before it may follow.
   const ticks = Math.max(0, cluster.tick - lane.sentTick);
   const { membersBefore } = lane;
@@ -72,6 +74,13 @@ function tellNoEffect(folding: Folding, { owed, accepted }: Settling, ticks: num
  */
 export function settledTick(cluster: ClusterState, { sentTick, unsureTick, untilTick }: Settling): number {
   return Math.max((unsureTick ?? sentTick) + settleTicks(cluster), untilTick ?? -Infinity);
+}
+
+/** The same, as far as can be known now: where the servers are not seen, what may have run settles as long again. */
+export function settledAtTheLatest(cluster: ClusterState, lane: Settling): number {
+  const end = settledTick(cluster, lane);
+  if (lane.unsure.length === 0 || cluster.tick < end) return end;
+  return cluster.tick + settleTicks(cluster) - lane.blindTicks + 1;
 }
 
 function settleTicks(cluster: ClusterState): number {

@@ -13,6 +13,7 @@ import { ruleDefaults } from "../config/ruleDefaults.ts";
 import { loadRules } from "../config/rules.ts";
 import { loadSettings } from "../config/settings.ts";
 import { silentLogger } from "../lib/log.ts";
+import { wait } from "../lib/wait.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Clock } from "../ports.ts";
 import { writeLabFiles } from "./files.ts";
@@ -151,7 +152,7 @@ async function play({ app, clock, load, timeline, watch, signal }: Play): Promis
 }
 
 async function tick(clock: Clock, load: Load, app: App, timeline: Timeline): Promise<void> {
-  await new Promise<void>((resolve) => clock.after(1000, resolve));
+  await wait(clock, 1000);
   await timeline.state(load.bytesPerS, app.view);
 }
 

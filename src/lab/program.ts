@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { messageOf, TocsinError } from "../lib/errors.ts";
+import { wait } from "../lib/wait.ts";
 import { within } from "../lib/within.ts";
 import type { Clock } from "../ports.ts";
 
@@ -88,7 +89,7 @@ async function works(
   for (let waited = 0; waited < READY_MS; waited += LOOK_MS) {
     if (hasEnded(child)) throw new TocsinError(code, `${command} ended at once: ${said().trim()}`);
     if (await isReady(said())) return;
-    await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
+    await wait(clock, LOOK_MS);
   }
   throw new TocsinError(code, `${command} does not answer: ${said().trim()}`);
 }

@@ -5,6 +5,7 @@
 
 import { randomUUID } from "node:crypto";
 import { messageOf } from "../lib/errors.ts";
+import { wait } from "../lib/wait.ts";
 import type { Clock } from "../ports.ts";
 import type { Haproxy } from "./haproxy.ts";
 import { PROXY } from "./haproxy.ts";
@@ -67,7 +68,7 @@ export class Scaler implements AsyncDisposable {
 
   #begin(direction: "in" | "out"): void {
     const { clock, actionMs, say } = this.#options;
-    const due = new Promise<void>((resolve) => clock.after(actionMs, resolve));
+    const due = wait(clock, actionMs);
     this.#action = due
       .then(() => (direction === "out" ? this.#add() : this.#remove()))
       .catch((error) => say(`receiver: the action failed: ${messageOf(error)}`))
@@ -105,7 +106,7 @@ export class Scaler implements AsyncDisposable {
       const answer = await haproxy.command(`del server ${server}`);
       if (answer.includes("deleted")) return;
       if (tries === 49) throw new Error(answer);
-      await new Promise<void>((resolve) => clock.after(100, resolve));
+      await wait(clock, 100);
     }
   }
 

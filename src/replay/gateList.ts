@@ -3,7 +3,7 @@
 import type { AlarmState, ClusterState, Owed } from "../evaluator/cluster.ts";
 import { ticksOf } from "../evaluator/cluster.ts";
 import { gateOf } from "../evaluator/gates.ts";
-import { settledTick } from "../evaluator/settle.ts";
+import { settledAtTheLatest } from "../evaluator/settle.ts";
 import { shadowOf } from "../evaluator/shadow.ts";
 import { standingOf } from "../evaluator/verdict.ts";
 import { rfc3339 } from "../lib/clock.ts";
@@ -137,7 +137,12 @@ function opensAt(gate: Gate, { cluster, alarm, owed }: Seen): string | null {
     }
     case "backoff":
       return labelAt(cluster, owed.notBefore);
-    case "lane":
+    case "lane": {
+      const { lane } = cluster;
+      // A scale-out waits for a scale-in's settling only where another process may still be sending that one.
+      const goesAhead = lane.phase === "settling" && owed.direction === "out" && lane.direction !== "out";
+      return goesAhead ? labelAt(cluster, lane.untilTick ?? cluster.tick) : laneUntil(cluster);
+    }
     case "cooldown":
       return laneUntil(cluster);
     default:
@@ -154,7 +159,7 @@ function opening({ alarm }: AlarmState, at: number): string | null {
 export function laneUntil(cluster: ClusterState): string | null {
   const { lane: own } = cluster;
   if (own.phase === "idle" || own.phase === "in flight") return null;
-  if (own.phase === "settling") return labelAt(cluster, settledTick(cluster, own));
+  if (own.phase === "settling") return labelAt(cluster, settledAtTheLatest(cluster, own));
   return labelAt(cluster, Math.max(own.untilTick, own.sentTick + ticksOf(cooldownOf(cluster, own.direction), cluster)));
 }
 

@@ -107,7 +107,7 @@ ${more}`,
   for (const subject of [link.names.logSubject("shop"), "$KV.tocsin_owners.p0", "$KV.tocsin_mappings.shop"])
     await expect(link.js.publish(subject, "{}"), subject).rejects.toThrow(/permissions violation/i);
   await expect(link.jsm.streams.purge(link.names.log)).rejects.toThrow(/permissions violation/i);
-  for (const subject of ["_INBOX_tocsin.>", "_INBOX.>", link.names.requestSubject(">"), "tocsin.>"]) {
+  for (const subject of ["_INBOX.tocsin.engine.>", "_INBOX.tocsin.>", link.names.requestSubject(">"), "tocsin.>"]) {
     const heard = link.nc.subscribe(subject)[Symbol.asyncIterator]();
     await expect(heard.next(), subject).rejects.toThrow(/permissions violation/i);
   }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { laneUntil } from "../../src/replay/gateList.ts";
 import { ends, Folded, holds, sends } from "../helpers/folded.ts";
 import { anAlarm, control, theRules, withRule } from "../helpers/rules.ts";
 
@@ -124,32 +123,6 @@ describe("rule L: the lane with effect", () => {
     expect(sends(folded.ticks(5, { sessions: 9 }))).toEqual([]);
     expect(sends(folded.tick({ sessions: 9 }))).toEqual(["out"]);
     expect(new Set(folded.log.flatMap((one) => (one.d === "send" ? [one.delivery] : []))).size).toBe(2);
-  });
-
-  it("uncertain: settling counts from its own call, not from that of a receiver before it in the list", () => {
-    const folded = new Folded([{ ...out, actions: alarmActions(control("first", "out"), control("second", "out")) }]);
-    folded.tick({ sessions: 1, members: two });
-    folded.tick({ sessions: 9 });
-    folded.ticks(3, { sessions: 9 });
-    expect(sends(folded.outcome("accepted"))).toEqual(["second"]);
-    folded.tick({ sessions: 9 });
-    folded.outcome("uncertain");
-    expect(sends(folded.ticks(4, { sessions: 9 }))).toEqual([]);
-    expect(folded.cluster.lane.phase).toBe("settling");
-    expect(laneUntil(folded.cluster)).toBe("1970-01-01T02:48:30.000Z");
-    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["second"]);
-  });
-
-  it("accepted late: settling counts from the send, as repeats do", () => {
-    const actions = alarmActions(control("first", "out"), control("second", "out"));
-    const folded = new Folded([{ ...out, actions, repeatActions: true }]);
-    folded.tick({ sessions: 1, members: two });
-    folded.tick({ sessions: 9 });
-    folded.ticks(3, { sessions: 9 });
-    folded.outcome("accepted");
-    folded.outcome("accepted");
-    expect(sends(folded.ticks(2, { sessions: 9 }))).toEqual([]);
-    expect(sends(folded.tick({ sessions: 9 }))).toEqual(["first"]);
   });
 
   it("uncertain, and the effect is seen: it ran, and is not sent again", () => {

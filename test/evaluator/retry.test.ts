@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { waitTicks } from "../../src/evaluator/retry.ts";
-import { rfc3339 } from "../../src/lib/clock.ts";
 import type { Outcome } from "../../src/model/decision.ts";
-import { laneUntil } from "../../src/replay/gateList.ts";
 import { ends, Folded } from "../helpers/folded.ts";
 import { anAlarm, control, notice } from "../helpers/rules.ts";
 
@@ -144,16 +142,4 @@ describe("a start with another interval", () => {
   it("a wait that ends within a tick of the new ones is not cut short", () => {
     expect(start(7000, 0)[0]).toBe(301);
   });
-
-  it.each([5000, 10_000, 20_000])(
-    "what may have run settles for as long as before, in ticks of %d ms",
-    (intervalMs) => {
-      const folded = calling();
-      const { cluster } = folded;
-      const { tick: number, at } = cluster;
-      folded.input({ kind: "start", number, at, intervalMs: 10_000, takeover: { number, leastS: 80 } });
-      folded.input({ kind: "start", number, at, intervalMs });
-      expect(laneUntil(cluster)).toBe(rfc3339(at + 80_000));
-    },
-  );
 });

@@ -20,11 +20,16 @@ export function aPrefix(): string {
 export function linkTo(
   servers: string | readonly string[],
   prefix: string,
-  { log = silentLogger, ...settings }: Partial<NatsSettings> & { log?: Logger } = {},
+  {
+    log = silentLogger,
+    isAgent = false,
+    ...settings
+  }: Partial<NatsSettings> & { log?: Logger; isAgent?: boolean } = {},
 ): Promise<NatsLink> {
   return connectNats({
     settings: natsSettings([servers].flat(), { prefix, ...settings }),
     name: "test",
+    isAgent,
     environment: {},
     clock: systemClock,
     log,

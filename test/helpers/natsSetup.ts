@@ -21,12 +21,16 @@ export interface Bus extends AsyncDisposable {
 }
 
 /** Connected to `servers`, with a prefix of its own unless `own` has one. */
-export async function aBus(servers: readonly string[], own: Partial<NatsSettings> = {}): Promise<Bus> {
+export async function aBus(
+  servers: readonly string[],
+  own: Partial<NatsSettings> & { isAgent?: boolean } = {},
+): Promise<Bus> {
+  const { isAgent = false, ...more } = own;
   const log: string[] = [];
   const say = (text: string, fields: object = {}) => void log.push(`${text} ${JSON.stringify(fields)}`);
   const logger: Logger = { debug: () => {}, info: say, warn: say, error: say };
-  const settings = natsSettings(servers, { prefix: aPrefix(), ttlMs: 200, ...own });
-  const link = await linkTo(servers, settings.prefix, { ...settings, log: logger });
+  const settings = natsSettings(servers, { prefix: aPrefix(), ttlMs: 200, ...more });
+  const link = await linkTo(servers, settings.prefix, { ...settings, isAgent, log: logger });
   const short = (name: string) => name.replace(`${settings.prefix}_`, "");
   return {
     link,

@@ -114,20 +114,24 @@ function atTheSameTime(posts: readonly ScalePost[]): string[] {
   });
 }
 
-/** Actions that came although it could not be known whether the one before in the same direction had run. */
+/** Actions that came although it could not be known yet whether one before in the same direction had run. */
 function unsettled({ clusterId, log, outcomes }: Journal): string[] {
   const control = log.filter((one): one is Send => one.d === "send" && one.class === "control");
   return control.flatMap((send, index) => {
-    const before = control.slice(0, index).findLast(({ direction }) => direction === send.direction);
-    // Receivers of one list are called one after another.
-    if (!before || (send.receiver === `${before.receiver}2` && send.transition === before.transition)) return [];
-    const outcome = outcomes.get(`${before.delivery}/${before.attempt}`)?.outcome ?? "uncertain";
-    if (outcome !== "uncertain" || send.at - before.at >= SETTLE_MS) return [];
-    const between = log.slice(log.indexOf(before), log.indexOf(send));
-    if (between.some((one) => one.d === "effect" && one.effect === "effective")) return [];
-    return [
-      `${clusterId}: ${send.delivery} ${send.at - before.at} ms after ${before.delivery}, of which nothing is known; ${story(log, index < 4 ? undefined : control[index - 4], send)}`,
-    ];
+    const near = control
+      .slice(0, index)
+      .filter(({ direction, at }) => direction === send.direction && send.at - at < SETTLE_MS);
+    return near.flatMap((before) => {
+      // Receivers of one list are called one after another.
+      if (send.receiver === `${before.receiver}2` && send.transition === before.transition) return [];
+      const outcome = outcomes.get(`${before.delivery}/${before.attempt}`)?.outcome ?? "uncertain";
+      if (outcome !== "uncertain") return [];
+      const between = log.slice(log.indexOf(before), log.indexOf(send));
+      if (between.some((one) => one.d === "effect" && one.effect === "effective")) return [];
+      return [
+        `${clusterId}: ${send.delivery} ${send.at - before.at} ms after ${before.delivery}, of which nothing is known; ${story(log, index < 4 ? undefined : control[index - 4], send)}`,
+      ];
+    });
   });
 }
 

@@ -12,7 +12,7 @@ export interface BusNames {
   readonly agents: string;
   readonly setup: string;
   /** What the subjects begin with at which answers are awaited: those of agents apart, so that they hear nobody else's. */
-  readonly inboxes: { readonly agent: string; readonly other: string };
+  readonly inboxes: { readonly agent: string; readonly engine: string };
   /** The one subject of a cluster's log. */
   logSubject(clusterId: string): string;
   /** Where pieces of a record that is too large for one message go. */
@@ -33,7 +33,7 @@ export function busNames(prefix: string): BusNames {
     mappings: `${prefix}_mappings`,
     agents: `${prefix}_agents`,
     setup: `${prefix}_setup`,
-    inboxes: { agent: `_INBOX_${prefix}_agent`, other: `_INBOX_${prefix}` },
+    inboxes: { agent: `_INBOX.${prefix}.agent`, engine: `_INBOX.${prefix}.engine` },
     logSubject: (clusterId) => `${prefix}.log.${keyOf(clusterId)}`,
     partSubject: (clusterId) => `${prefix}.part.${keyOf(clusterId)}`,
     samplesSubject: (partition) => `${prefix}.samples.${partition}`,

@@ -3,6 +3,7 @@
 import type { ConnectionOptions, NatsConnection } from "nats";
 import { connect, ErrorCode, NatsError } from "nats";
 import { messageOf, systemCode, TocsinError } from "../../../lib/errors.ts";
+import { wait } from "../../../lib/wait.ts";
 import type { Clock } from "../../../ports.ts";
 import { apiErrorCode, isRetryable } from "./errors.ts";
 
@@ -36,7 +37,7 @@ export async function reached(
     // The client takes servers that it did not reach off the list that it is given.
     const dialling = connect({ ...options, servers: [...servers] });
     try {
-      const nc = await Promise.race([dialling, after(clock, until - clock.monotonic())]);
+      const nc = await Promise.race([dialling, wait(clock, until - clock.monotonic())]);
       if (nc !== undefined) return nc;
       // It may still come about, and nobody would close it.
       void dialling.then((late) => late.close()).catch(() => undefined);
@@ -48,7 +49,7 @@ export async function reached(
       if (clock.monotonic() + RETRY_MS >= until)
         throw new TocsinError("E601", `cannot reach ${where}: ${reasonOf(error)}`, { cause: error });
     }
-    await after(clock, RETRY_MS);
+    await wait(clock, RETRY_MS);
   }
 }
 
@@ -72,7 +73,7 @@ export async function jetStreamAnswers(nc: NatsConnection, { servers, clock, unt
         throw new TocsinError("E603", `JetStream ${why} in ${where}`, { cause: error });
       }
     }
-    await after(clock, RETRY_MS);
+    await wait(clock, RETRY_MS);
   }
 }
 
@@ -95,9 +96,4 @@ function reasonOf(error: unknown): string {
   if (error instanceof NatsError && error.code === ErrorCode.ConnectionRefused) return "nobody listens there";
   if (error instanceof NatsError && error.code === ErrorCode.Timeout) return "no answer";
   return messageOf(error ?? "the connection was closed");
-}
-
-/** Resolves after a time. */
-export function after(clock: Clock, delayMs: number): Promise<undefined> {
-  return new Promise((resolve) => clock.after(delayMs, () => resolve(undefined)));
 }

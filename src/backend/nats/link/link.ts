@@ -5,10 +5,11 @@ import { createInbox, DebugEvents, Events } from "nats";
 import { checkBusTls } from "../../../config/busSecrets.ts";
 import type { NatsSettings } from "../../../config/busSettings.ts";
 import { messageOf } from "../../../lib/errors.ts";
+import { wait } from "../../../lib/wait.ts";
 import type { Clock, Logger } from "../../../ports.ts";
 import type { BusNames } from "../names.ts";
 import { busNames } from "../names.ts";
-import { AUTH_ERRORS, after, jetStreamAnswers, reached } from "./greeting.ts";
+import { AUTH_ERRORS, jetStreamAnswers, reached } from "./greeting.ts";
 import { authenticatorOf } from "./secrets.ts";
 import { tlsOptions } from "./tls.ts";
 
@@ -91,15 +92,15 @@ export async function connectNats(options: LinkOptions): Promise<NatsLink> {
     isUp: () => state.isUp,
     async close() {
       // A server that is away answers nothing: then there is nothing to drain either.
-      if (!nc.isClosed()) await Promise.race([nc.drain().catch(() => undefined), after(clock, DRAIN_MS)]);
+      if (!nc.isClosed()) await Promise.race([nc.drain().catch(() => undefined), wait(clock, DRAIN_MS)]);
       await nc.close();
     },
   };
 }
 
 function inboxPrefix({ settings, isAgent = false }: LinkOptions): string {
-  const { agent, other } = busNames(settings.prefix).inboxes;
-  return isAgent ? agent : other;
+  const { agent, engine } = busNames(settings.prefix).inboxes;
+  return isAgent ? agent : engine;
 }
 
 function connectionOptions(options: LinkOptions): ConnectionOptions {

@@ -141,7 +141,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       } catch (error) {
         // The stream may not be made yet; the tail says so.
         if (!isRetryable(error)) log.debug("the end of the log is not known", { reason: String(error) });
-        await wait(clock, RETRY_MS);
+        await wait(clock, RETRY_MS, ended.signal);
       }
     }
   }

@@ -2,8 +2,8 @@
 
 import type { ConsumerInfo, StreamInfo } from "nats";
 import type { NatsSettings } from "../../../config/busSettings.ts";
+import { wait } from "../../../lib/wait.ts";
 import { partitionOfKey, readMember, readOwner } from "../coordination/membersRecord.ts";
-import { after } from "../link/greeting.ts";
 import type { NatsLink } from "../link/link.ts";
 import { retrying } from "../link/retry.ts";
 import type { BusFindings, StreamFinding } from "./inspect.ts";
@@ -83,7 +83,7 @@ export async function reportBus(link: NatsLink, settings: NatsSettings, interval
 async function membersNow(link: NatsLink, ttlMs: number): Promise<readonly ReportedMember[]> {
   const before = await bucketEntries(link, link.names.members);
   if (before.length === 0) return [];
-  await after(link.clock, ttlMs);
+  await wait(link.clock, ttlMs);
   const revisions = new Map(before.map(({ key, revision }) => [key, revision]));
   return (await bucketEntries(link, link.names.members)).flatMap(({ key, value, revision }) => {
     const member = readMember(key, value)?.member;

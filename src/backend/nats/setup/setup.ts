@@ -3,8 +3,8 @@
 import type { StreamConfig } from "nats";
 import type { NatsSettings, Role } from "../../../config/busSettings.ts";
 import { messageOf, TocsinError } from "../../../lib/errors.ts";
+import { wait } from "../../../lib/wait.ts";
 import { apiErrorCode } from "../link/errors.ts";
-import { after } from "../link/greeting.ts";
 import type { NatsLink } from "../link/link.ts";
 import { retrying } from "../link/retry.ts";
 import { conflictOf, recordSetup } from "./agreement.ts";
@@ -131,7 +131,7 @@ async function settled(link: NatsLink, { wanted }: StreamFinding): Promise<Strea
     const finding = await inspectStream(link, wanted);
     const isGrowing = finding.differences.some(({ flag }) => flag === "num_replicas");
     if (!isGrowing || link.nc.info?.cluster === undefined || looks === MOST_LOOKS) return finding;
-    await after(link.clock, LOOK_MS);
+    await wait(link.clock, LOOK_MS);
   }
 }
 

@@ -84,11 +84,11 @@ it("an agent sees what it uses, and need not be allowed more", async () => {
   ];
   await using server = await startNats(`authorization { users: [
     { user: engine, password: e }
-    { user: agent, password: a, permissions: { publish: [${may.join(", ")}], subscribe: ["_INBOX_p.>"] } }
+    { user: agent, password: a, permissions: { publish: [${may.join(", ")}], subscribe: ["_INBOX.p.agent.>"] } }
   ] }`);
   await using engine = await aBus([server.url], { prefix: "p", partitions: 4, user: "engine", password: "e" });
   await ensureBus(engine.link, engine.settings, 10_000, ["engine"]);
-  await using agent = await aBus([server.url], { prefix: "p", user: "agent", password: "a" });
+  await using agent = await aBus([server.url], { prefix: "p", user: "agent", password: "a", isAgent: true });
   expect(await ensureBus(agent.link, agent.settings, 10_000, ["collector"])).toMatchObject({ partitions: 4 });
   expect(await agent.refuses(inspectBus(agent.link, agent.settings, 10_000))).toMatch(
     /^E602 NATS refused us: .*Permissions Violation/,
