@@ -22,7 +22,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: "timed", include: TIMED, maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: "timed", include: TIMED, maxWorkers: 4, sequence: { groupOrder: 1 } } },
       { extends: true, test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
     // Real processes start and stop in some tests; each waits for conditions and has its own deadline.

@@ -16,6 +16,8 @@ const COUNTERS = Object.keys(TRUE_METERS) as readonly Counter[];
 /** One process at the end of a run. */
 export interface WorkerEnd {
   readonly pid: number;
+  /** When it answered first, epoch ms. */
+  readonly bornMs: number;
   /** Immediately before another took its place. */
   readonly before: { readonly counted: Counted; readonly atMs: number } | undefined;
   /** Ended with its sessions: `final` is then what it had counted before that. */
@@ -130,12 +132,23 @@ export function percent(part: number, of: number): number {
 export interface RateFaults {
   readonly negative: number;
   readonly spikes: readonly string[];
+  /** Most ticks in a row without a rate, counted anew where another change of processes explains one. */
   readonly longestHole: number;
 }
 
 /** Rates that fell below nothing, that exceed what truly happened, and ticks without one. */
-export function rateFaults({ exchanges, reports, ticks, intervalMs }: Evidence): RateFaults {
+export function rateFaults({ exchanges, workers, reports, ticks, intervalMs }: Evidence): RateFaults {
   const answers = answersOf(reports);
+  const askedAt = (tick: SealedTick | undefined) =>
+    answers.find(({ number }) => number === tick?.number)?.fromMs ?? tick?.at ?? -Infinity;
+  /** A process took another's place between the questions of the tick before and of this one. */
+  const isChange = (index: number) => {
+    const [fromMs, toMs] = [askedAt(ticks[index - 1]), askedAt(ticks[index])];
+    return workers.some(({ bornMs }, own) => {
+      const before = workers[own - 1]?.before;
+      return before !== undefined && before.atMs <= toMs && bornMs > fromMs;
+    });
+  };
   let negative = 0;
   const spikes: string[] = [];
   const first = ticks.findIndex(({ values }) => values[`${TRUE_METERS.requests}.rate`] !== undefined);
@@ -144,7 +157,8 @@ export function rateFaults({ exchanges, reports, ticks, intervalMs }: Evidence):
   for (const [index, tick] of ticks.entries()) {
     if (index < first) continue;
     const answer = answers.find(({ number }) => number === tick.number);
-    hole = tick.values[`${TRUE_METERS.requests}.rate`] === undefined ? hole + 1 : 0;
+    if (tick.values[`${TRUE_METERS.requests}.rate`] !== undefined) hole = 0;
+    else hole = isChange(index) ? 1 : hole + 1;
     longestHole = Math.max(longestHole, hole);
     for (const counter of COUNTERS) {
       const rate = tick.values[`${TRUE_METERS[counter]}.rate`];

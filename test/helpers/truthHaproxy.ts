@@ -34,6 +34,8 @@ export interface Counted {
 /** One process, from when it took over. */
 export interface Worker {
   readonly pid: number;
+  /** When it answered first, epoch ms. */
+  readonly bornMs: number;
   /** What it had counted when it was about to be replaced, and when that was read, epoch ms. */
   before: { readonly counted: Counted; readonly atMs: number } | undefined;
   /** It was ended at once: nothing of it could be read afterwards. */
@@ -114,10 +116,11 @@ export class Balancer implements AsyncDisposable {
     const child = spawn("haproxy", ["-db", "-f", file, ...args], { env: { ...process.env, PATH }, stdio: "ignore" });
     const pid = child.pid ?? 0;
     const session = await eventually(`HAProxy ${pid} answers`, async () => connected(own).catch(() => undefined));
+    const bornMs = now();
     const ask = asker(session);
     await ask("prompt");
     const counted = async () => frontendOf(await ask("show stat"));
-    const worker: Running = { pid, child, session, before: undefined, killed: false, counted };
+    const worker: Running = { pid, bornMs, child, session, before: undefined, killed: false, counted };
     this.#running.add(worker);
     this.workers.push(worker);
     this.#current = worker;

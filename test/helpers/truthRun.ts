@@ -76,9 +76,9 @@ export async function runTruth(options: TruthOptions): Promise<Evidence> {
   watch.pause();
   await eventually("its tick", () => watch.cluster.tick === watch.last || undefined);
   const workers = await Promise.all(
-    balancer.workers.map(async ({ pid, before, killed, counted }) => {
+    balancer.workers.map(async ({ pid, bornMs, before, killed, counted }) => {
       const final = killed && before ? before.counted : await counted();
-      return { pid, before, killed, final };
+      return { pid, bornMs, before, killed, final };
     }),
   );
   return { exchanges, workers, reports: watch.reports, ticks: await watch.ticks(), intervalMs: INTERVAL_MS };
