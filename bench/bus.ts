@@ -13,14 +13,13 @@ import { connectNats } from "../src/backend/nats/link/link.ts";
 import { createPublisher } from "../src/backend/nats/samples/publisher.ts";
 import { natsSamples } from "../src/backend/nats/samples/samples.ts";
 import { setupBus } from "../src/backend/nats/setup/setup.ts";
-import { Collector } from "../src/collector/collector.ts";
-import { createMapping } from "../src/collector/mapping.ts";
 import type { NatsSettings } from "../src/config/busSettings.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { silentLogger } from "../src/lib/log.ts";
 import { wait } from "../src/lib/wait.ts";
 import type { ClusterSlice, ScrapeReport, ServerParts } from "../src/model/tick.ts";
 import { SERVERS_EACH, startBigHaproxy } from "./bigHaproxy.ts";
+import { bigCollector } from "./collectRig.ts";
 
 const INTERVAL_MS = 1000;
 const BACKENDS = 10;
@@ -55,31 +54,12 @@ export async function startServer(): Promise<{ readonly settings: NatsSettings }
   };
 }
 
-const FAMILIES = ["front", "back"].map((end) => ({
-  kind: "proxy" as const,
-  pattern: `{service}_${end}`,
-  source: undefined,
-  clusterId: "{service}",
-  clusterName: undefined,
-}));
-
 /** What an agent says of ten clusters with traffic. */
 async function aRealReport(): Promise<readonly ClusterSlice[]> {
   await using haproxy = await startBigHaproxy(BACKENDS);
   let take: (report: ScrapeReport) => void = () => {};
-  const collector = new Collector({
-    clock: systemClock,
-    log: silentLogger,
-    bus: { publish: (report) => take(report), subscribe: () => () => {} },
-    entries: [{ kind: "socket", name: "big", socket: haproxy.socket, quiet: false }],
-    secretsOf: () => ({}),
-    intervalMs: INTERVAL_MS,
-    timeoutMs: 10_000,
-    maxOffsetMs: 0,
-    mapping: createMapping({ clusters: [], families: FAMILIES, ignore: ["stats"], unmapped: "warn" }),
-    baselines: new Map(),
-    known: [],
-  });
+  const bus = { publish: (report: ScrapeReport) => take(report), subscribe: () => () => {} };
+  const collector = bigCollector(haproxy.socket, bus, INTERVAL_MS);
   let slices: readonly ClusterSlice[] = [];
   const isWhole = () => slices.length === BACKENDS && slices.every(({ coveredS }) => coveredS > 0);
   // A HAProxy that has just begun makes no rates, and its reports are small.

@@ -12,7 +12,7 @@ import { systemClock } from "../src/lib/clock.ts";
 import { silentLogger } from "../src/lib/log.ts";
 import type { Family } from "../src/model/family.ts";
 import type { ClusterSlice, ScrapeReport } from "../src/model/tick.ts";
-import type { Ledger } from "../src/ports.ts";
+import type { Ledger, SampleBus } from "../src/ports.ts";
 import type { RowRecord, SampleStore } from "../src/seriesPorts.ts";
 
 /** Ticks come quicker than the default 10 s: what one costs does not depend on it. */
@@ -33,6 +33,23 @@ const FAMILIES: readonly Family[] = ["front", "back"].map((end) => ({
   clusterName: undefined,
 }));
 
+/** Asks one HAProxy as an agent does; a cluster for each backend with its frontend, by families of names. */
+export function bigCollector(socket: string, bus: SampleBus, intervalMs: number): Collector {
+  return new Collector({
+    clock: systemClock,
+    log: silentLogger,
+    bus,
+    entries: [{ kind: "socket", name: "big", socket, quiet: false }],
+    secretsOf: () => ({}),
+    intervalMs,
+    timeoutMs: 10_000,
+    maxOffsetMs: 0,
+    mapping: createMapping({ clusters: [], families: FAMILIES, ignore: ["stats"], unmapped: "warn" }),
+    baselines: new Map(),
+    known: [],
+  });
+}
+
 /** One source, and a cluster for each backend with its frontend, by families of names; everything else as by default. */
 export async function startCollectRig(socket: string, clusters: number): Promise<CollectRig> {
   const folder = mkdtempSync(join(tmpdir(), "tocsin-collect-"));
@@ -50,19 +67,7 @@ export async function startCollectRig(socket: string, clusters: number): Promise
     intervalMs: INTERVAL_MS,
     evaluationDelayMs: 60_000,
   });
-  const collector = new Collector({
-    clock: systemClock,
-    log: silentLogger,
-    bus,
-    entries: [{ kind: "socket", name: "big", socket, quiet: false }],
-    secretsOf: () => ({}),
-    intervalMs: INTERVAL_MS,
-    timeoutMs: 10_000,
-    maxOffsetMs: 0,
-    mapping: createMapping({ clusters: [], families: FAMILIES, ignore: ["stats"], unmapped: "warn" }),
-    baselines: new Map(),
-    known: [],
-  });
+  const collector = bigCollector(socket, bus, INTERVAL_MS);
   let number = 1000;
   await evaluator.start([], { kind: "start", number, at: number * INTERVAL_MS, intervalMs: INTERVAL_MS }, () => true);
   let said: readonly ClusterSlice[] = [];

@@ -20,6 +20,7 @@ import type { RowSample, SealedTick } from "../src/model/tick.ts";
 import { answerQuery } from "../src/query/answer.ts";
 import type { RowRecord, TickRecord } from "../src/seriesPorts.ts";
 import { startInflux } from "../test/helpers/influxServer.ts";
+import { COUNTERS, GAUGES, LB } from "./keptMeters.ts";
 
 const CLUSTERS = 20;
 const ROWS_EACH = 20;
@@ -27,16 +28,6 @@ const TICKS = 360;
 const INTERVAL_MS = 10_000;
 const FIRST = 177_000_000;
 const QUERIES = 200;
-const LB = "network.services.lb";
-const COUNTERS = [
-  "incoming.bytes",
-  "outgoing.bytes",
-  "total.connections",
-  "requests",
-  "responses.2xx",
-  "responses.5xx",
-];
-const GAUGES = ["active.connections", "queue.current"];
 
 const named = (names: readonly string[], of: (name: string) => number) =>
   Object.fromEntries(names.map((name) => [`${LB}.${name}`, of(name)]));

@@ -14,6 +14,7 @@ import type { MetricQuery } from "../src/model/metricQuery.ts";
 import type { RowSample, SealedTick } from "../src/model/tick.ts";
 import { answerQuery } from "../src/query/answer.ts";
 import type { RowRecord, SampleStore, TickRecord } from "../src/seriesPorts.ts";
+import { COUNTERS, GAUGES, LB } from "./keptMeters.ts";
 
 const CLUSTERS = 10;
 const ROWS_EACH = 20;
@@ -27,16 +28,6 @@ const EACH = 10;
 const GROUPS = 40;
 const FIRST_NUMBER = 180_000_000;
 
-const LB = "network.services.lb";
-const COUNTERS = [
-  "incoming.bytes",
-  "outgoing.bytes",
-  "total.connections",
-  "requests",
-  "responses.2xx",
-  "responses.5xx",
-];
-const GAUGES = ["active.connections", "queue.current"];
 /** Six counters with their rates, two gauges and a mean. */
 const METERS = [...COUNTERS.flatMap((name) => [name, `${name}.rate`]), ...GAUGES, "response.time"];
 

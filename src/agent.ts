@@ -16,6 +16,7 @@ import { maxOffsetMs } from "./config/settings.ts";
 import { sourceSecrets } from "./config/sourceSecrets.ts";
 import { messageOf, TocsinError } from "./lib/errors.ts";
 import { Ticker } from "./lib/ticker.ts";
+import { wait } from "./lib/wait.ts";
 import type { Clock, Logger } from "./ports.ts";
 import type { SourceView } from "./serviceView.ts";
 import { sourceView } from "./sourceView.ts";
@@ -167,8 +168,7 @@ const PASSING: ReadonlySet<string> = new Set(["E601", "E603", "E606"]);
 export async function startAgent(options: AgentOptions): Promise<{ stop(): Promise<void> }> {
   const { clock, log, onFatal } = options;
   let running: Running | undefined;
-  let stopped = false;
-  let wake = () => {};
+  const ended = new AbortController();
   let told = "";
   const begin = async () => {
     try {
@@ -183,22 +183,15 @@ export async function startAgent(options: AgentOptions): Promise<{ stop(): Promi
     }
   };
   const keepTrying = async () => {
-    while (!stopped) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(RETRY_MS, resolve);
-        wake = () => {
-          timer.cancel();
-          resolve();
-        };
-      });
-      if (stopped || (await begin())) return;
+    while (!ended.signal.aborted) {
+      await wait(clock, RETRY_MS, ended.signal);
+      if (ended.signal.aborted || (await begin())) return;
     }
   };
   const trying = (await begin()) ? Promise.resolve() : keepTrying().catch((error) => onFatal(messageOf(error)));
   return {
     async stop() {
-      stopped = true;
-      wake();
+      ended.abort();
       await trying;
       await running?.stop();
     },

@@ -14,6 +14,7 @@ import { sourceSecrets } from "./config/sourceSecrets.ts";
 import type { RuleWatcher } from "./config/watch.ts";
 import type { ClusterState } from "./evaluator/cluster.ts";
 import { Evaluator } from "./evaluator/evaluator.ts";
+import { ticksBetweenCommits } from "./evaluator/options.ts";
 import { pausesAfterLoss } from "./evaluator/restore.ts";
 import { troubles } from "./health.ts";
 import { Keeper, ticksOfRestart } from "./keeper.ts";
@@ -61,8 +62,6 @@ export interface App {
 
 /** Longest that a stop waits for requests under way, ms: their outcomes and the databases need the rest of 10 s. */
 const STOP_GRACE_MS = 7000;
-/** Where no store records ticks, commits do so at least so often, ms. */
-const COMMIT_EVERY_MS = 60_000;
 /** And for the record of the stop, where the disk still takes it, ms. */
 const RECORD_GRACE_MS = 1000;
 
@@ -100,7 +99,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ledger,
     // Also where ticks are recorded in the ledger alone: it has those of before that.
     store: record.store,
-    ...(feed ? { ticksPerCommit: Math.max(1, Math.floor(COMMIT_EVERY_MS / intervalMs)), onTicks: feed.take } : {}),
+    ...(feed ? { ticksPerCommit: ticksBetweenCommits(intervalMs), onTicks: feed.take } : {}),
     dispatcher: notifier,
     intervalMs,
     evaluationDelayMs: evaluationDelayMs(settings),

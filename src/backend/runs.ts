@@ -82,3 +82,19 @@ export function reachAfter(labels: Labelled, { end, last }: Run, withinMs: numbe
   for (let tick = labels.from(last + 1); tick && comes(tick); tick = labels.from(reach + 1)) reach = tick.number;
   return reach;
 }
+
+/** So many of the ticks since are looked at. */
+const PROBES = 16;
+
+/**
+ * Whether a tick is labelled later than it was: a clock was ahead, and of those that came since, up to the number
+ * `newest`, a quarter has an earlier label. A few that are labelled long ago do not make it so.
+ */
+export function isAhead(labels: Labelled, { number, at }: Label, newest: number): boolean {
+  let earlier = 0;
+  for (let probe = 1; probe <= PROBES; probe++) {
+    const tick = labels.before(number + Math.ceil((probe * (newest - number)) / PROBES) + 1);
+    if (tick && tick.number > number && tick.at < at) earlier++;
+  }
+  return earlier * 4 >= PROBES;
+}

@@ -8,6 +8,7 @@
  */
 
 import { Evaluator } from "../evaluator/evaluator.ts";
+import { ticksBetweenCommits } from "../evaluator/options.ts";
 import { partitionOf } from "../lib/partition.ts";
 import { wait } from "../lib/wait.ts";
 import type { ClusterRules } from "../model/alarm.ts";
@@ -23,8 +24,6 @@ import type { EngineOptions } from "./options.ts";
 import { withoutKept } from "./slim.ts";
 import { Telling } from "./telling.ts";
 
-/** A commit brings ticks along at least so often, ms (rule N1). */
-const COMMIT_EVERY_MS = 60_000;
 /** The longest time between the newest record of one cluster and of another that are both worked on, ms. */
 const SPREAD_MS = 5 * 60_000;
 /** Ticks that may wait for a commit of their cluster. */
@@ -83,7 +82,7 @@ export class OwnedPartition {
       evaluationDelayMs,
       bus: { publish() {}, subscribe: (handle) => this.#taken(handle) },
       ledger: lateLedger(() => this.#ledger),
-      ticksPerCommit: Math.max(1, Math.floor(COMMIT_EVERY_MS / intervalMs)),
+      ticksPerCommit: ticksBetweenCommits(intervalMs),
       isLate: (number) => this.#isLate(number),
       mostWaiting: MOST_WAITING,
       isCatchingUp: () => clock.monotonic() < this.#lateUntilMs,

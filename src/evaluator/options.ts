@@ -60,3 +60,11 @@ export function tickKeeping({ store, ticksPerCommit, onTicks }: EvaluatorOptions
 export function storeOf({ store }: EvaluatorOptions): Pick<SampleStore, "ticks"> {
   return store ?? { ticks: async () => [] };
 }
+
+/** Where the ledger records ticks itself, there is a commit at least so often, ms (rule N1). */
+const COMMIT_EVERY_MS = 60_000;
+
+/** The same in ticks of so many ms. */
+export function ticksBetweenCommits(intervalMs: number): number {
+  return Math.max(1, Math.floor(COMMIT_EVERY_MS / intervalMs));
+}

@@ -17,7 +17,8 @@ const WEIGHTS: Readonly<Record<Behaviour, number>> = {
   hang: 6,
   reset: 6,
 };
-const STATUS: Partial<Record<Behaviour, number>> = {
+/** What is answered; nothing where none stands. */
+export const STATUS: Partial<Record<Behaviour, number>> = {
   accept: 202,
   "accept slowly": 202,
   busy: 409,
@@ -25,7 +26,7 @@ const STATUS: Partial<Record<Behaviour, number>> = {
   fail: 500,
 };
 /** A slow answer takes so long, ms of the service's time. */
-const SLOW_MS = 400;
+export const SLOW_MS = 400;
 
 /** A request whose body came in whole. */
 export interface Post {

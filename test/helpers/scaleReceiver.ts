@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Post } from "./crashReceiver.ts";
+import { SLOW_MS, STATUS } from "./crashReceiver.ts";
 import { ATTEMPT_MS } from "./scaleRules.ts";
 
 /** What is done with a request. `hang`: what was asked for is done, and no answer comes. */
@@ -19,14 +20,6 @@ const SHARES: readonly (readonly [Behaviour, number])[] = [
   ["fail", 1],
   ["reset", 1],
 ];
-const STATUS: Partial<Record<Behaviour, number>> = {
-  accept: 202,
-  "accept slowly": 202,
-  busy: 409,
-  unavailable: 503,
-  fail: 500,
-};
-const SLOW_MS = 400;
 const EFFECT_SHARE = 0.5;
 const EFFECT_AFTER_MS = 1000;
 

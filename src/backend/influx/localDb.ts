@@ -6,7 +6,7 @@
 
 import { renameSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { messageOf, TocsinError } from "../../lib/errors.ts";
+import { messageOf, systemCode, TocsinError } from "../../lib/errors.ts";
 import type { Logger } from "../../ports.ts";
 import { openDatabase } from "../sqlite/database.ts";
 
@@ -50,7 +50,7 @@ function moved(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+    if (systemCode(error) !== "ENOENT") throw error;
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { marginOf, SAFE_S } from "../blocks.ts";
 import type { Label } from "../runs.ts";
+import { isAhead } from "../runs.ts";
 import { inTransaction } from "../sqlite/database.ts";
 import type { Kind, Labels, Stretch } from "./labels.ts";
 import { KINDS, stretchesOf } from "./labels.ts";
@@ -43,7 +44,7 @@ export class Sweeper {
     const safe = Math.floor((Math.min(SAFE_S, keptS) * 1000) / intervalMs) - 1;
     const upTo = Math.min(newest.number - Math.max(safe, needed), progress.number - marginOf(intervalMs));
     const limit = at - keptS * 1000;
-    const isOld = (tick: Label) => tick.at <= limit || isAhead(labels, tick, newest);
+    const isOld = (tick: Label) => tick.at <= limit || isAhead(labels, tick, newest.number);
     const old: Label[] = [];
     for (const tick of labels.some(oldest.number, upTo, MOST_NUMBERS)) {
       if (!isOld(tick)) break;
@@ -116,17 +117,3 @@ export class Sweeper {
 }
 
 const EARLIEST = 0;
-const PROBES = 16;
-
-/**
- * Whether a tick is labelled later than it was: a clock was ahead, and of those that came since a quarter has an earlier
- * label. A few that are labelled long ago do not make it so.
- */
-function isAhead(labels: Labels, { number, at }: Label, newest: Label): boolean {
-  let earlier = 0;
-  for (let probe = 1; probe <= PROBES; probe++) {
-    const tick = labels.before(number + Math.ceil((probe * (newest.number - number)) / PROBES) + 1);
-    if (tick && tick.number > number && tick.at < at) earlier++;
-  }
-  return earlier * 4 >= PROBES;
-}

@@ -4,6 +4,7 @@
  */
 
 import { messageOf } from "../../lib/errors.ts";
+import { within } from "../../lib/within.ts";
 import type { Clock, Logger, Timer } from "../../ports.ts";
 import type { InfluxServer } from "./server.ts";
 import type { Batch, Spool } from "./spool.ts";
@@ -40,7 +41,9 @@ export class Writer {
   #underWay = 0;
   #timer: Timer | undefined;
   #failures = 0;
-  #trouble: { readonly sentence: string; readonly reason: string } | undefined;
+  #trouble: string | undefined;
+  /** Until it is tried again, ms; only after failures. */
+  #wait: number | undefined;
   #isFull = false;
   #closed = false;
   readonly #ended = new AbortController();
@@ -67,7 +70,7 @@ export class Writer {
   /** Sentences while something is wrong. */
   degraded(): readonly string[] {
     const { lines } = this.#options.spool.spooled;
-    const sentences = this.#trouble === undefined ? [] : [`${this.#trouble.sentence}; ${lines} lines wait here`];
+    const sentences = this.#trouble === undefined ? [] : [`${this.#trouble}; ${lines} lines wait here`];
     return this.#isFull ? [...sentences, "the oldest of them are dropped: store.influx.spool is full"] : sentences;
   }
 
@@ -101,15 +104,9 @@ export class Writer {
 
   /** Tries once more, for so long at the most, to write what waits; the rest waits for the next start. */
   async close(withinMs: number): Promise<void> {
-    let isLate = () => {};
-    const late = new Promise<false>((resolve) => {
-      isLate = () => resolve(false);
-    });
-    const timer = this.#options.clock.after(withinMs, isLate);
-    await Promise.race([this.flush(), late]);
+    await within(this.#options.clock, withinMs, this.flush());
     this.#closed = true;
     this.#timer?.cancel();
-    timer.cancel();
     this.#ended.abort();
     await this.#sending;
     this.#tell(false);
@@ -127,13 +124,10 @@ export class Writer {
     this.#sending = this.#drained().then(() => {
       this.#sending = undefined;
       if (this.#closed) return;
-      const wait = this.#failures > 0 ? this.#wait : undefined;
-      if (wait !== undefined) this.#schedule(wait);
+      if (this.#wait !== undefined) this.#schedule(this.#wait);
       else if (this.#options.spool.spooled.lines > 0) this.#schedule(0);
     });
   }
-
-  #wait: number | undefined;
 
   /** Never rejects: a disk that fails is trouble as any other. */
   async #drained(): Promise<void> {
@@ -267,9 +261,9 @@ export class Writer {
     if (this.#failures > 2) server.forgetFlavor();
     const { reason } = ended;
     const sentence = sentenceOf(ended);
-    if (this.#trouble?.sentence !== sentence)
+    if (this.#trouble !== sentence)
       log.warn("series cannot be written: they wait here", { code: codeOf(ended), reason });
-    this.#trouble = { sentence, reason };
+    this.#trouble = sentence;
     this.#tell(false);
   }
 

@@ -9,6 +9,7 @@ import { BLOCK_MS } from "../../model/rollup.ts";
 import type { Retention } from "../../seriesPorts.ts";
 import { INTERVAL_S, marginOf, SAFE_S } from "../blocks.ts";
 import type { Label } from "../runs.ts";
+import { isAhead } from "../runs.ts";
 import { inTransaction } from "./database.ts";
 import { Labels } from "./labels.ts";
 import type { MetricsTable } from "./metricsSchema.ts";
@@ -118,7 +119,7 @@ export class Sweeper {
   /** The oldest raw ticks or rows, up to a number and up to a label. */
   #dropRaw(kind: RolledKind, upTo: number, limit: number): number {
     const labels = this.#labels[kind];
-    const isOld = (tick: Label) => tick.at <= limit || isAhead(labels, tick);
+    const isOld = (tick: Label) => tick.at <= limit || isAhead(labels, tick, labels.newest()?.number ?? tick.number);
     let oldest = labels.oldest();
     if (!oldest || oldest.number > upTo || !isOld(oldest)) return 0;
     const slice = this.#slice();
@@ -264,19 +265,3 @@ export class Sweeper {
     return { forgotten, more: false };
   }
 }
-
-/**
- * Whether a tick is labelled later than it was: a clock was ahead, and of those that came since a quarter has an earlier
- * label. A few that are labelled long ago do not make it so.
- */
-function isAhead(labels: Labels, { number, at }: Label): boolean {
-  const newest = labels.newest()?.number ?? number;
-  let earlier = 0;
-  for (let probe = 1; probe <= PROBES; probe++) {
-    const tick = labels.before(number + Math.ceil((probe * (newest - number)) / PROBES) + 1);
-    if (tick && tick.number > number && tick.at < at) earlier++;
-  }
-  return earlier * 4 >= PROBES;
-}
-
-const PROBES = 16;

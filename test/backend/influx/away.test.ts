@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import type { InfluxStore } from "../../../src/backend/influx/store.ts";
 import { openInfluxStore } from "../../../src/backend/influx/store.ts";
 import type { SealedTick } from "../../../src/model/tick.ts";
 import type { Logger } from "../../../src/ports.ts";
@@ -51,6 +52,12 @@ async function settled({ store }: OpenedInflux, fake: FakeInflux): Promise<void>
   for (let turns = 0; turns < 100 && !isDone(); turns++) await turn();
   await eventually("requests end", isDone);
   await turn();
+}
+
+/** As after kill -9: what is on the disk is found as it is. */
+function anotherProcess({ settings, folder }: OpenedInflux): Promise<InfluxStore> {
+  const own = { settings, folder, retention: RETENTION, environment: {} };
+  return openInfluxStore({ ...own, clock: new FakeClock(), log: listening() });
 }
 
 const always =
@@ -220,14 +227,7 @@ describe("a store that does not take what is written", () => {
     expect(await opened.store.flush()).toBe(false);
     // Nothing is closed: as after kill -9, another process finds the file as it is.
     fake.behave(always({ status: 204, take: true }));
-    const again = await openInfluxStore({
-      settings: opened.settings,
-      retention: RETENTION,
-      environment: {},
-      folder: opened.folder,
-      clock: new FakeClock(),
-      log: listening(),
-    });
+    const again = await anotherProcess(opened);
     expect(again.spooled().lines).toBe(50);
     expect(await again.flush()).toBe(true);
     expect(fake.points.size).toBe(50);
@@ -249,14 +249,7 @@ describe("a store that does not take what is written", () => {
     expect(await flushed).toBe(false);
     expect(await kept).toMatchObject({ more: false });
     await expect(opened.store.put(aRecord(2))).rejects.toMatchObject({ code: "E670" });
-    const again = await openInfluxStore({
-      settings: opened.settings,
-      retention: RETENTION,
-      environment: {},
-      folder: opened.folder,
-      clock: new FakeClock(),
-      log: listening(),
-    });
+    const again = await anotherProcess(opened);
     expect(again.spooled().lines).toBe(1);
     fake.behave(always({ status: 204, take: true }));
     expect(await again.flush()).toBe(true);

@@ -204,6 +204,6 @@ export class Appender {
 
 type Looked = { readonly kind: "absent" | "other" | "odd" } | { readonly kind: "stored"; readonly seq: number };
 
-function tooLarge(clusterId: string): TocsinError {
+export function tooLarge(clusterId: string): TocsinError {
   return new TocsinError("E622", `a record of cluster ${clusterId} is larger than the bus takes`);
 }

@@ -10,6 +10,7 @@ import { partitionOf } from "../../../lib/partition.ts";
 import { Refused, Unread } from "../../../lib/refused.ts";
 import type { Commit, DeliveryQuery, Ledger, Trimmed } from "../../../ports.ts";
 import type { Appender } from "./append.ts";
+import { tooLarge } from "./append.ts";
 import { encodeCommit } from "./codec.ts";
 import type { Tail } from "./tail.ts";
 import type { TailIndex } from "./tailIndex.ts";
@@ -132,7 +133,7 @@ export class PartitionLedger implements Ledger {
     if (this.#refused.has(clusterId)) throw new Refused(clusterId);
     if (this.#unread.has(clusterId)) throw new Unread(clusterId);
     const payload = encodeCommit(commit);
-    if (!payload) throw new TocsinError("E622", `a record of cluster ${clusterId} is larger than the bus takes`);
+    if (!payload) throw tooLarge(clusterId);
     const id = this.#ids.get(commit) ?? `${this.#options.claim}.${++this.#appends}`;
     this.#ids.set(commit, id);
     this.#appended.add(clusterId);

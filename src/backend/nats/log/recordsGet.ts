@@ -3,6 +3,7 @@
 import type { MsgHdrs } from "nats";
 import type { NatsLink } from "../link/link.ts";
 import { apiErrorCode } from "../link/link.ts";
+import { MAX_COMMIT_BYTES } from "./codec.ts";
 
 /** Which append a message is of. */
 export const APPEND_HEADER = "Tocsin-Append";
@@ -117,14 +118,12 @@ export async function wholePayload(
     const piece = await messageAt(link, seq);
     if (!piece) return "missing";
     bytes += piece.payload.length;
-    if (bytes > MOST_BYTES) return undefined;
+    // Deflated it is not larger.
+    if (bytes > MAX_COMMIT_BYTES) return undefined;
     pieces.push(piece.payload);
   }
   return Buffer.concat(pieces);
 }
-
-/** As much as a commit may be: deflated it is not larger. */
-const MOST_BYTES = 64 * 1024 * 1024;
 
 /** Sequences of the pieces that a message names. */
 export function partsNamed(payload: Uint8Array): readonly number[] | undefined {

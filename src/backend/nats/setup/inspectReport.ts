@@ -10,6 +10,7 @@ import type { BusFindings, StreamFinding } from "./inspect.ts";
 import { inspectBus } from "./inspect.ts";
 import { bucketEntries, countSubjects } from "./inspectKeys.ts";
 import { findingsOf } from "./inspectWords.ts";
+import { detailOf } from "./setup.ts";
 
 /** A stream or bucket of the bus, as `tocsin bus check -o json` has it. */
 export interface ReportedStream {
@@ -119,7 +120,7 @@ async function reportStream(link: NatsLink, finding: StreamFinding): Promise<Rep
     name: wanted.name,
     kind: wanted.kind,
     status,
-    differences: differences.map(({ flag, is, wanted: own }) => `${flag} is ${is}, wanted ${own}`),
+    differences: differences.map(detailOf),
     messages: info?.state.messages ?? 0,
     bytes: info?.state.bytes ?? 0,
     max_bytes: bound > 0 ? bound : null,
