@@ -59,6 +59,11 @@ export class Deadlines {
     return this.#waitingSince !== undefined;
   }
 
+  /** Whether the silence is taken for the sources' own. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
   /** A tick begins. `lateMs`: it began so long ago. */
   open(number: number, lateMs = 0): void {
     if (this.#stopped) return;

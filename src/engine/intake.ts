@@ -9,6 +9,7 @@ const TURN_MS = 4;
 export class Intake {
   /** Number of the newest tick that a report has come of, taken or not. */
   newest = -Infinity;
+  #newestMs: number;
   readonly #clock: Clock;
   readonly #take: (report: ScrapeReport) => void;
   readonly #queue: ScrapeReport[] = [];
@@ -17,14 +18,23 @@ export class Intake {
 
   constructor(clock: Clock, take: (report: ScrapeReport) => void) {
     this.#clock = clock;
+    this.#newestMs = clock.monotonic();
     this.#take = take;
   }
 
   add(report: ScrapeReport): void {
     if (this.#state === "closed") return;
-    this.newest = Math.max(this.newest, report.tick.number);
+    if (report.tick.number > this.newest) {
+      this.newest = report.tick.number;
+      this.#newestMs = this.#clock.monotonic();
+    }
     this.#queue.push(report);
     if (this.#state === "open" && !this.#isTaking) this.#turn();
+  }
+
+  /** For how long no newer tick has been heard of, ms. */
+  get silentMs(): number {
+    return this.#clock.monotonic() - this.#newestMs;
   }
 
   /** What came so far is taken from now on, and what comes. */

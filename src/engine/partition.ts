@@ -84,6 +84,7 @@ export class OwnedPartition {
       ledger: lateLedger(() => this.#ledger),
       ticksPerCommit: ticksBetweenCommits(intervalMs),
       isLate: (number) => this.#isLate(number),
+      isSilent: () => !this.#deadlines.isQuiet && this.#intake.silentMs > this.#mostBehind() * intervalMs,
       mostWaiting: MOST_WAITING,
       isCatchingUp: () => clock.monotonic() < this.#lateUntilMs,
       ...(onTicks ? { onTicks } : {}),
@@ -231,9 +232,15 @@ export class OwnedPartition {
 
   /** Whether a tick is long past, by the clock or by what has come. */
   #isLate(number: number): boolean {
-    const { clock, intervalMs, evaluationDelayMs } = this.#options;
+    const { clock } = this.#options;
     if (number < this.#lateBefore && clock.monotonic() < this.#lateUntilMs) return true;
-    return this.#intake.newest - number > 2 + Math.ceil(evaluationDelayMs / intervalMs);
+    return this.#intake.newest - number > this.#mostBehind();
+  }
+
+  /** So many ticks may be heard of, or be to be heard of, since the one that an action goes by. */
+  #mostBehind(): number {
+    const { intervalMs, evaluationDelayMs } = this.#options;
+    return 2 + Math.ceil(evaluationDelayMs / intervalMs);
   }
 
   /** Rejects as soon as it is another's. */

@@ -218,8 +218,9 @@ export class Evaluator implements OutcomeSink {
   waitsBecause(clusterId: string, deliveryId: string): string | undefined {
     const cluster = this.#runners.get(clusterId)?.cluster;
     if (cluster?.deliveries.get(deliveryId)?.class !== "control") return undefined;
-    const isLate = cluster.late || this.#options.isLate?.(cluster.tick);
-    return isLate ? "it is catching up with the samples" : undefined;
+    const { isLate, isSilent } = this.#options;
+    if (cluster.late || isLate?.(cluster.tick)) return "it is catching up with the samples";
+    return isSilent?.() ? "no samples have come for a while" : undefined;
   }
 
   /** The clusters as they are now, for people: those that have, or had, a rule file, and those whose rows come. Read only. */

@@ -24,6 +24,8 @@ export interface EvaluatorOptions {
   readonly onDecision?: (clusterId: string, decision: Decision) => void;
   /** Whether the tick of a number is long past now: it is late, and nothing is sent at it. Absent: none is. */
   readonly isLate?: (number: number) => boolean;
+  /** Whether no samples have come for so long that what they said is old: no action is written. Absent: never. */
+  readonly isSilent?: () => boolean;
   /** Ticks that may wait for a commit of their cluster: more is downtime. */
   readonly mostWaiting?: number;
   /** Whether samples of the past come now, so that as many may wait; absent: they may at any time. */

@@ -91,6 +91,23 @@ describe("what was decided before an outage (rules R4, N6)", () => {
     await replays(world);
   });
 
+  it("is not written when the bus is back and the samples are not, though it was recorded before", async () => {
+    const world = new EngineWorld([rules]);
+    const run = await working(world);
+    await world.tick(1);
+    await world.tick(9);
+    expect(run.sent).toHaveLength(1);
+    expect(run.held()).toBeUndefined();
+    await outage(world, run, 4);
+    expect(run.held()).toBe("no samples have come for a while");
+    await run.answer("cancelled");
+    expect(run.sent).toEqual([]);
+    for (let tick = 0; tick < 8 && run.sent.length === 0; tick++) await world.tick(9);
+    expect(run.sent).toHaveLength(1);
+    expect(run.held()).toBeUndefined();
+    await replays(world);
+  });
+
   it("a short wait for the log changes nothing", async () => {
     const world = new EngineWorld([rules]);
     const run = await working(world);
